@@ -1,0 +1,2 @@
+//! The `cardamom` command.
+fn main() {}

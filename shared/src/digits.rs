@@ -1,0 +1,113 @@
+//! Decimal digits as people type and paste them: full-width and other Unicode digits, and the separators
+//! that card numbers are printed with.
+
+use zeroize::Zeroizing;
+
+/// The zero of each block of ten decimal digits that keyboards and input methods produce.
+const ZEROS: [char; 11] = ['0', '０', '٠', '۰', '०', '০', '੦', '૦', '௦', '๐', '၀'];
+
+/// The value of a decimal digit in any script that we know, else `None`.
+pub fn value(c: char) -> Option<u8> {
+    ZEROS.iter().find_map(|&zero| {
+        let offset = u32::from(c).checked_sub(u32::from(zero))?;
+        u8::try_from(offset).ok().filter(|&v| v < 10)
+    })
+}
+
+/// Whether a character may stand between the digits of a number: spaces of any width, and dashes.
+pub fn is_separator(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE63}' | '\u{FF0D}' | '\u{200B}' | '\u{FEFF}'
+        )
+}
+
+/// Each character as an ASCII digit where it is a decimal digit, unchanged where it is not.
+pub fn ascii(c: char) -> char {
+    value(c).map_or(c, |v| char::from(b'0' + v))
+}
+
+/// Whether a run of ASCII digits passes the Luhn check (ISO/IEC 7812-1 annex B). An empty run does not.
+pub fn luhn(digits: &str) -> bool {
+    !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && luhn_sum(digits, false).is_multiple_of(10)
+}
+
+/// The digit that makes `digits` followed by it pass the Luhn check.
+pub fn luhn_check_digit(digits: &str) -> u8 {
+    u8::try_from((10 - luhn_sum(digits, true) % 10) % 10).unwrap_or(0)
+}
+
+fn luhn_sum(digits: &str, double_last: bool) -> u32 {
+    digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, b)| {
+            let digit = u32::from(b.wrapping_sub(b'0'));
+            let doubled = if (place % 2 == 1) ^ double_last { digit * 2 } else { digit };
+            doubled / 10 + doubled % 10
+        })
+        .sum()
+}
+
+/// Whether a text holds what could be a card number: 12 to 19 digits that pass Luhn, either unbroken or once
+/// the separators between them are removed (security rule 10).
+pub fn holds_card_number(text: &str) -> bool {
+    let mut joined = Zeroizing::new(String::with_capacity(text.len().min(64)));
+    let mut unbroken = Zeroizing::new(String::with_capacity(text.len().min(64)));
+    // The sentinel ends the last run.
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if let Some(v) = value(c) {
+            joined.push(char::from(b'0' + v));
+            unbroken.push(char::from(b'0' + v));
+            continue;
+        }
+        let ends = !(is_separator(c) || matches!(c, '.' | '_' | '/'));
+        if is_number_like(&unbroken) || (ends && is_number_like(&joined)) {
+            return true;
+        }
+        unbroken.clear();
+        if ends {
+            joined.clear();
+        }
+    }
+    false
+}
+
+fn is_number_like(run: &str) -> bool {
+    (12..=19).contains(&run.len()) && luhn(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_other_scripts_have_their_value() {
+        assert_eq!(value('４'), Some(4));
+        assert_eq!(value('٤'), Some(4));
+        assert_eq!(value('a'), None);
+    }
+
+    #[test]
+    fn luhn_accepts_published_test_numbers_only() {
+        assert!(luhn("4111111111111111"));
+        assert!(luhn("378282246310005"));
+        assert!(!luhn("4111111111111112"));
+        assert!(!luhn(""));
+        assert_eq!(luhn_check_digit("411111111111111"), 1);
+    }
+
+    #[test]
+    fn a_number_is_found_behind_separators_and_scripts() {
+        assert!(holds_card_number("call me: 4111-1111 1111.1111!"));
+        assert!(holds_card_number("４１１１１１１１１１１１１１１１"));
+        assert!(!holds_card_number("4111111111111112"));
+        assert!(holds_card_number("06 4111111111111111"));
+        assert!(!holds_card_number("order 12345"));
+        assert!(!holds_card_number("44c93045e3cf54d23792c7821c42c2386e3040680caaa1ab512aa45091ad8fd1"));
+    }
+}

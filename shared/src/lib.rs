@@ -1,0 +1,21 @@
+//! What the form in the browser and the server must agree on: card types, the rules for them with their
+//! messages, and the description of a hosted form. No I/O, no clock, no randomness; small enough for wasm.
+
+pub mod brand;
+pub mod cvv;
+pub mod digits;
+pub mod edit;
+pub mod entry;
+pub mod expiry;
+pub mod field;
+pub mod holder;
+pub mod mask;
+pub mod number;
+pub mod reference;
+
+pub use brand::Brand;
+pub use cvv::Cvv;
+pub use entry::{Checked, Entry, FieldError, check};
+pub use expiry::{Expiry, YearMonth};
+pub use field::{Field, FieldOptions, FormRules};
+pub use number::{CardNumber, Problem};
