@@ -1,1 +1,21 @@
-//! backend
+//! Cardamom's server: a vault for payment cards with hosted capture forms.
+//!
+//! `http` calls the use cases (`capture`, `vault`, `access`), these call `outbox` and `storage`, and everything
+//! speaks the records of `model`. `crypto` and `json` are leaves. `boot` puts the parts together.
+
+pub mod access;
+pub mod assets;
+pub mod boot;
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod crypto;
+pub mod demo;
+pub mod http;
+pub mod json;
+pub mod model;
+pub mod outbox;
+pub mod outgoing;
+pub mod storage;
+pub mod vault;

@@ -1,2 +1,6 @@
 //! The `cardamom` command.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    backend::cli::run().await
+}

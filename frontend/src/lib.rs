@@ -1,1 +1,11 @@
-//! x
+//! The hosted card form. `ui` is what server and browser share; `page` renders whole documents (feature
+//! `ssr`); `browser` brings them to life (feature `hydrate`). The crate knows `shared` and nothing else of Cardamom.
+
+#[cfg(feature = "hydrate")]
+mod browser;
+#[cfg(feature = "ssr")]
+mod page;
+pub mod ui;
+
+#[cfg(feature = "ssr")]
+pub use page::{Asset, Assets, FormPage, Notice, NoticePage, form_page, notice_page};

@@ -90,6 +90,11 @@ impl Default for FormRules {
 }
 
 impl FormRules {
+    /// The usual fields, with or without the Luhn check.
+    pub fn new(disable_luhn: bool) -> Self {
+        Self { disable_luhn, ..Self::default() }
+    }
+
     /// What the form does with a field.
     pub const fn of(&self, field: Field) -> FieldOptions {
         match field {

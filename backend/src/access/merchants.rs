@@ -1,0 +1,115 @@
+//! Making merchants: the tenant, its credentials for test and live, and its managed keys.
+
+use zeroize::Zeroizing;
+
+use super::AccessError;
+use crate::core::{Actor, Core};
+use crate::crypto::secret;
+use crate::model::{ApiKey, ApiKeyId, Merchant, MerchantId, Mode, Outcome, Scopes};
+use crate::storage::{StoreError, Transaction};
+use crate::vault::{VaultError, keys};
+
+/// The credentials of one mode, in clear: shown once, never stored.
+pub struct Credentials {
+    /// Basic user name.
+    pub user: String,
+    /// Basic password.
+    pub password: Zeroizing<String>,
+    /// The same rights as one text, for clients that send a single key.
+    pub api_key: Zeroizing<String>,
+}
+
+/// A new merchant's credentials.
+pub struct NewMerchant {
+    /// The merchant.
+    pub id: MerchantId,
+    /// Live credentials.
+    pub live: Credentials,
+    /// Test credentials.
+    pub test: Credentials,
+}
+
+/// Why a merchant was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum MerchantError {
+    /// The name is empty, too long, or has control characters.
+    #[error("a merchant's name has 1 to 100 printable characters")]
+    Name,
+    /// The name is taken.
+    #[error("a merchant of this name exists")]
+    Taken,
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Access failed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+/// Makes a merchant, effective at once on every node.
+pub async fn create(core: &Core, name: &str, scopes: Scopes) -> Result<NewMerchant, MerchantError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(shared::holder::is_unprintable) {
+        return Err(MerchantError::Name);
+    }
+    let now = core.now();
+    let id = MerchantId::new(now, &*core.entropy);
+    let mut transaction = core.store.begin().await?;
+    let merchant = Merchant { id: id.clone(), name: name.to_owned(), created_at: now };
+    transaction.add_merchant(merchant).await.map_err(|error| match error {
+        StoreError::Conflict => MerchantError::Taken,
+        other => other.into(),
+    })?;
+    let live = add_mode(core, &mut *transaction, &id, Mode::Live, scopes).await?;
+    let test = add_mode(core, &mut *transaction, &id, Mode::Test, scopes).await?;
+    let operator =
+        Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
+    transaction.add_audit(core.entry(&operator, "merchant.create", id.as_str(), Outcome::Done)).await?;
+    transaction.commit().await?;
+    Ok(NewMerchant { id, live, test })
+}
+
+/// Whether a merchant of this name exists.
+pub async fn exists(core: &Core, name: &str) -> Result<bool, StoreError> {
+    Ok(core.store.read().await?.find_merchant_by_name(name.to_owned()).await?.is_some())
+}
+
+async fn add_mode(
+    core: &Core,
+    transaction: &mut dyn Transaction,
+    merchant: &MerchantId,
+    mode: Mode,
+    scopes: Scopes,
+) -> Result<Credentials, MerchantError> {
+    keys::add_managed(core, transaction, merchant, mode).await?;
+    let (user, password) = add_credential(core, transaction, merchant, mode, scopes).await?;
+    let (login, secret) = add_credential(core, transaction, merchant, mode, scopes).await?;
+    let api_key = Zeroizing::new(format!("{login}.{}", secret.as_str()));
+    Ok(Credentials { user, password, api_key })
+}
+
+async fn add_credential(
+    core: &Core,
+    transaction: &mut dyn Transaction,
+    merchant: &MerchantId,
+    mode: Mode,
+    scopes: Scopes,
+) -> Result<(String, Zeroizing<String>), StoreError> {
+    let secret = secret::generate_secret(&*core.entropy);
+    let login = format!("{}_{}", mode.as_str(), secret::generate_id(&*core.entropy));
+    let key = ApiKey {
+        id: ApiKeyId::new(core.now(), &*core.entropy),
+        merchant: merchant.clone(),
+        mode,
+        login: login.clone(),
+        secret_hash: secret::hash(&secret).to_vec(),
+        scopes,
+        created_at: core.now(),
+        revoked_at: None,
+    };
+    transaction.add_api_key(key).await?;
+    Ok((login, secret))
+}

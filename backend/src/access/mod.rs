@@ -1,0 +1,85 @@
+//! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
+
+pub mod merchants;
+
+use crate::core::{Actor, Core};
+use crate::crypto::secret;
+use crate::model::{ApiKey, MerchantId, Mode, Scope, Scopes};
+use crate::storage::StoreError;
+
+/// An authenticated caller. Everything done for it is done for its merchant, in its mode.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The merchant.
+    pub merchant: MerchantId,
+    /// The credential's mode.
+    pub mode: Mode,
+    /// The credential's public half.
+    pub login: String,
+    /// What the credential may do.
+    pub scopes: Scopes,
+    /// The client's address.
+    pub address: String,
+}
+
+/// Why a call was not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// No credential, an unknown one, or a wrong secret: all alike.
+    #[error("not authenticated")]
+    Unauthenticated,
+    /// The credential lacks a scope.
+    #[error("the credential lacks the scope {}", .0.as_str())]
+    Forbidden(Scope),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Caller {
+    /// Whether the credential has a scope.
+    pub fn may(&self, scope: Scope) -> Result<(), AccessError> {
+        if self.scopes.has(scope) { Ok(()) } else { Err(AccessError::Forbidden(scope)) }
+    }
+
+    /// The caller as the audit log names it.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            merchant: Some(self.merchant.clone()),
+            mode: Some(self.mode),
+            name: self.login.clone(),
+            address: self.address.clone(),
+        }
+    }
+}
+
+/// Checks a login and its secret. Failures are audited; unknown logins take as long as wrong secrets.
+pub async fn authenticate(
+    core: &Core,
+    login: &str,
+    password: &str,
+    address: &str,
+) -> Result<Caller, AccessError> {
+    let known = core.store.read().await?.find_api_key_by_secret_name(login.to_owned()).await?;
+    let hash = known.as_ref().map_or(&[0_u8; 32][..], |key| &key.secret_hash);
+    let right = secret::matches(password, hash);
+    match known.filter(|key| right && key.revoked_at.is_none_or(|end| end > core.now())) {
+        Some(key) => Ok(caller(key, address)),
+        None => {
+            let actor =
+                Actor { merchant: None, mode: None, name: "anonymous".into(), address: address.into() };
+            core.refused(&actor, "access.authenticate", "").await;
+            Err(AccessError::Unauthenticated)
+        }
+    }
+}
+
+fn caller(key: ApiKey, address: &str) -> Caller {
+    Caller {
+        merchant: key.merchant,
+        mode: key.mode,
+        login: key.login,
+        scopes: key.scopes,
+        address: address.to_owned(),
+    }
+}

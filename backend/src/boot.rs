@@ -1,0 +1,184 @@
+//! Start-up: from settings to a running server, and down again. The one place that chooses engines and keys.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::assets::{Assets, AssetsError};
+use crate::capture::facts::FactsCache;
+use crate::config::Settings;
+use crate::core::Core;
+use crate::crypto::CryptoError;
+use crate::crypto::entropy::{Entropy, OsEntropy};
+use crate::crypto::root::{LocalRootKey, RootKey};
+use crate::http::App;
+use crate::model::{Clock, SystemClock};
+use crate::outgoing::{Allowed, Outgoing, OutgoingError};
+use crate::storage::postgres::PostgresStore;
+use crate::storage::sqlite::SqliteStore;
+use crate::storage::{Store, StoreError};
+use crate::vault::Keyring;
+
+/// The fact under which the root key's check value is kept.
+const ROOT_CHECK: &str = "root_key.check";
+
+/// Why nothing starts.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The data folder.
+    #[error("the data folder {0} cannot be used: {1}")]
+    DataDir(String, std::io::Error),
+    /// The root key.
+    #[error("{0}")]
+    RootKey(#[from] CryptoError),
+    /// There are cards, and no root key.
+    #[error(
+        "the database holds vault keys, but the root key file {0} is missing; without it no card can be opened"
+    )]
+    RootKeyMissing(String),
+    /// On PostgreSQL no root key is made by itself.
+    #[error(
+        "the root key file {0} is missing; make one with `cardamom root-key create` and give every node the same"
+    )]
+    RootKeyNeeded(String),
+    /// Storage.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The outgoing client.
+    #[error(transparent)]
+    Outgoing(#[from] OutgoingError),
+    /// The embedded files.
+    #[error(transparent)]
+    Assets(#[from] AssetsError),
+}
+
+/// Opens storage and root key. `create_root_key` is true only for `serve`.
+pub async fn core(settings: &Settings, create_root_key: bool) -> Result<Core, BootError> {
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::probe()?);
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.data_dir)
+        .map_err(|error| BootError::DataDir(settings.data_dir.display().to_string(), error))?;
+    let store: Arc<dyn Store> = match &settings.database_url {
+        Some(url) => Arc::new(PostgresStore::connect(url).await?),
+        None => Arc::new(SqliteStore::open(&settings.data_dir.join("cardamom.sqlite"))?),
+    };
+    let root = root_key(settings, &*store, &*entropy, create_root_key).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let keyring = Arc::new(Keyring::new(&*entropy));
+    Ok(Core { store, root, clock, entropy, keyring, policy: settings.policy.clone() })
+}
+
+/// The server around a core.
+pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
+    let assets = Assets::load()?;
+    let asset = |name: &str| -> Result<frontend::Asset, AssetsError> {
+        let entry = assets.entry(name)?;
+        Ok(frontend::Asset { url: entry.url.clone(), integrity: entry.integrity.clone() })
+    };
+    let page_assets = frontend::Assets {
+        glue: asset("frontend.js")?,
+        wasm: asset("frontend_bg.wasm")?,
+        page_js: asset("page.js")?,
+    };
+    let allowed = Allowed { networks: settings.allowed_networks.clone(), plain_http: false };
+    Ok(App {
+        core,
+        facts: FactsCache::default(),
+        outgoing: Outgoing::new(allowed)?,
+        assets,
+        page_assets,
+        public_url: settings.public_url.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        demo: settings.demo,
+    })
+}
+
+/// Sweeps what has ended, every 30 seconds, so that nothing waits for a read (design.md, decision 5).
+pub async fn sweep_for_ever(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(30));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep(&app).await {
+            tracing::error!(%error, "sweeping failed");
+        }
+    }
+}
+
+/// One sweep: caches, codes and their hourly keys, results, ended endpoints.
+pub async fn sweep(app: &App) -> Result<(), StoreError> {
+    let now = app.core.now();
+    app.core.keyring.sweep(now);
+    app.facts.sweep(&app.core);
+    let mut transaction = app.core.store.begin().await?;
+    // An hour's key may be in use for a moment after its hour: captures that were sealed but not committed.
+    let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_secs(600)).hour()).await?;
+    let results = transaction.sweep_results(now).await?;
+    transaction.sweep_endpoints(now.minus(Duration::from_secs(86_400)), now).await?;
+    transaction.commit().await?;
+    if codes + results > 0 {
+        tracing::info!(codes, results, "swept what had ended");
+    }
+    app.core.store.scrub().await
+}
+
+/// Where the demo shop listens: another site than the card pages (security rule 13).
+pub fn demo_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8081))
+}
+
+async fn root_key(
+    settings: &Settings,
+    store: &dyn Store,
+    entropy: &dyn Entropy,
+    create: bool,
+) -> Result<Arc<dyn RootKey>, BootError> {
+    let root = match &settings.root_key {
+        Some(text) => LocalRootKey::from_env_value(text)?,
+        None if settings.root_key_file.exists() => LocalRootKey::from_file(&settings.root_key_file)?,
+        None => make_root_key(settings, store, entropy, create).await?,
+    };
+    let mut transaction = store.begin().await?;
+    let fresh = hex_of(&root.check_value(entropy)?);
+    let known = transaction.add_fact(ROOT_CHECK, fresh).await?;
+    transaction.commit().await?;
+    root.verify(&bytes_of(&known))?;
+    Ok(Arc::new(root))
+}
+
+/// Made only with the embedded database, and only while it is empty (security rule 6).
+async fn make_root_key(
+    settings: &Settings,
+    store: &dyn Store,
+    entropy: &dyn Entropy,
+    create: bool,
+) -> Result<LocalRootKey, BootError> {
+    let path: &Path = &settings.root_key_file;
+    let name = path.display().to_string();
+    let mut transaction = store.read().await?;
+    if transaction.has_vault_keys().await? || transaction.fact(ROOT_CHECK).await?.is_some() {
+        return Err(BootError::RootKeyMissing(name));
+    }
+    if settings.database_url.is_some() || !create {
+        return Err(BootError::RootKeyNeeded(name));
+    }
+    let root = LocalRootKey::generate(entropy);
+    root.write_new_file(path)?;
+    tracing::warn!(
+        file = name,
+        "made a root key: keep a copy apart from the database; who loses it loses every card"
+    );
+    Ok(root)
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    crate::crypto::hex(bytes)
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect()
+}

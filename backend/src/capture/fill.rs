@@ -1,0 +1,196 @@
+//! A filled hosted form on its way to a capture: checked again by the form's rules, whatever the browser said.
+
+use shared::{Checked, Entry, Field, FieldError, FormRules};
+use zeroize::Zeroizing;
+
+use super::CaptureError;
+use super::facts::{Facts, FactsCache};
+use super::forms::{self, Settings};
+use super::submit::{self, Captured, FormSwitches, Submission};
+use crate::core::Core;
+use crate::json::{Members, Value};
+use crate::model::Lock;
+
+/// The most further members that a link can bring, and their longest name and value in bytes.
+const MAX_EXTRA: usize = 20;
+const MAX_EXTRA_NAME: usize = 40;
+const MAX_EXTRA_VALUE: usize = 256;
+
+/// A filled form.
+pub struct Filled {
+    /// The form's id.
+    pub form: String,
+    /// The endpoint's name.
+    pub unique_id: String,
+    /// The endpoint's secret.
+    pub secret: Zeroizing<String>,
+    /// What was typed.
+    pub entry: Entry,
+    /// The reference of the link.
+    pub reference: Option<String>,
+    /// Further members of the link.
+    pub extra: Vec<(String, String)>,
+    /// The client's address.
+    pub address: String,
+}
+
+/// Why a filled form was not stored.
+pub enum FillError {
+    /// Fields were refused; the form is shown again.
+    Fields(Vec<FieldError>),
+    /// The capture was refused.
+    Capture(CaptureError),
+}
+
+/// A stored form: the endpoint's answer, and what callbacks may see of the request.
+pub struct Filed {
+    /// The answer.
+    pub captured: Captured,
+    /// Never the number, never the code (design.md, decision 6).
+    pub request: Members,
+}
+
+impl<E: Into<CaptureError>> From<E> for FillError {
+    fn from(error: E) -> Self {
+        Self::Capture(error.into())
+    }
+}
+
+/// Checks and stores a filled form. Form and endpoint have to belong to one merchant and mode (security rule 20).
+pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Filed, FillError> {
+    let known = facts.prove(core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
+    let settings = forms::settings(core, &known.endpoint.merchant, known.endpoint.mode, &filled.form).await?;
+    let rules = rules_for(&settings, known.endpoint.lock.as_ref());
+    let today = core.now().year_month();
+    let checked = shared::check(&rules, &filled.entry, today).map_err(FillError::Fields)?;
+    let reference = checked.reference.clone().or_else(|| filled.reference.clone());
+    let extra = usable_extra(&filled.extra);
+    let request = visible_members(&checked, reference.as_deref(), &extra);
+    let submission = Submission {
+        unique_id: filled.unique_id.clone(),
+        secret: Some(filled.secret.clone()),
+        reference,
+        body: members(checked, &extra),
+        address: filled.address.clone(),
+        form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use },
+    };
+    let captured = submit::capture(core, facts, submission).await?;
+    Ok(Filed { captured, request })
+}
+
+/// The rules of a form on an endpoint: a locked endpoint takes no number, so its form shows no field for one.
+pub fn rules_for(settings: &Settings, lock: Option<&Lock>) -> FormRules {
+    let mut rules = settings.rules();
+    if lock.is_some() {
+        rules.set(Field::CardNumber, shared::FieldOptions { visible: false, validate: false });
+    }
+    rules
+}
+
+/// Whether a form can be filled at all: some field is shown, and a number where the endpoint needs one.
+pub fn is_usable(rules: &FormRules, facts: Option<&Facts>) -> bool {
+    let needs_number = facts.is_some_and(|facts| facts.endpoint.lock.is_none());
+    rules.visible().next().is_some() && (!needs_number || rules.of(Field::CardNumber).visible)
+}
+
+/// The members of a link that may be stored: few, short, not named like a card's own, holding no number.
+pub fn usable_extra(extra: &[(String, String)]) -> Vec<(String, String)> {
+    let usable = |(name, value): &&(String, String)| {
+        !name.is_empty()
+            && name.len() <= MAX_EXTRA_NAME
+            && value.len() <= MAX_EXTRA_VALUE
+            && crate::vault::is_plain_name(name)
+            && !shared::digits::holds_card_number(value)
+            && !shared::digits::holds_card_number(name)
+    };
+    extra.iter().filter(usable).take(MAX_EXTRA).cloned().collect()
+}
+
+fn luhn(settings: &Settings) -> bool {
+    !settings.disable_luhn && settings.rules().of(Field::CardNumber).validate
+}
+
+/// The members as the interface's own form sends them (spec A.3): the expiry in four shapes, brand, last four.
+fn members(checked: Checked, extra: &[(String, String)]) -> Members {
+    let mut body = Members::default();
+    for (name, value) in extra {
+        body.set(name, Value::text(value));
+    }
+    if let Some(number) = &checked.number {
+        body.set("card_number", Value::text(number.digits()));
+        body.set("card_type", Value::text(number.brand().wire()));
+        body.set("last_four", Value::text(number.last_four()));
+    }
+    if let Some(holder) = checked.holder {
+        body.set("card_holder", Value::text(holder));
+    }
+    for (name, text) in expiry_members(checked.expiry) {
+        body.set(name, Value::text(text));
+    }
+    if let Some(cvv) = &checked.cvv {
+        body.set("cvv", Value::text(cvv.digits()));
+    }
+    body
+}
+
+fn expiry_members(expiry: Option<shared::Expiry>) -> Vec<(&'static str, String)> {
+    let Some(expiry) = expiry else { return Vec::new() };
+    vec![
+        ("expiry", expiry.short()),
+        ("expiry_year", expiry.year().to_string()),
+        ("expiry_year_short", format!("{:02}", expiry.year() % 100)),
+        ("expiry_month", format!("{:02}", expiry.month())),
+    ]
+}
+
+fn visible_members(checked: &Checked, reference: Option<&str>, extra: &[(String, String)]) -> Members {
+    let mut request = Members::default();
+    if let Some(number) = &checked.number {
+        request.set("card_type", Value::text(number.brand().wire()));
+        request.set("last_four", Value::text(number.last_four()));
+    }
+    if let Some(holder) = &checked.holder {
+        request.set("card_holder", Value::text(holder));
+    }
+    for (name, text) in expiry_members(checked.expiry) {
+        request.set(name, Value::text(text));
+    }
+    if let Some(reference) = reference {
+        request.set("reference", Value::text(reference));
+    }
+    for (name, value) in extra {
+        request.set(name, Value::text(value));
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_bring_plain_members_only() {
+        let extra =
+            [("order", "17"), ("cvv", "123"), ("number", "4"), ("note", "4111111111111111"), ("", "x")];
+        let extra: Vec<_> = extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        assert_eq!(usable_extra(&extra), [("order".to_owned(), "17".to_owned())]);
+    }
+
+    #[test]
+    fn callbacks_never_see_number_or_code() {
+        let mut entry = Entry::default();
+        for (field, text) in [
+            (Field::CardNumber, "4111111111111111"),
+            (Field::CardHolder, "Ada"),
+            (Field::Expiry, "05/31"),
+            (Field::Cvv, "737"),
+        ] {
+            entry.set(field, text.to_owned());
+        }
+        let today = shared::YearMonth { year: 2026, month: 11 };
+        let checked = shared::check(&FormRules::default(), &entry, today).unwrap();
+        let seen = visible_members(&checked, Some("r"), &[]).to_json();
+        assert!(!seen.contains("4111111111111111") && !seen.contains("737"));
+        assert!(seen.contains("\"last_four\":\"1111\""));
+    }
+}

@@ -1,0 +1,413 @@
+//! Hosted forms: a merchant's settings, checked when they are made, and what a page needs of them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Serialize};
+use shared::{Field, FieldOptions, FormRules};
+use url::Url;
+
+use super::{CaptureError, css, endpoints};
+use crate::access::Caller;
+use crate::core::Core;
+use crate::crypto::secret;
+use crate::json::{Members, Value};
+use crate::model::{HostedForm, MerchantId, Mode, Outcome};
+use crate::outgoing::Outgoing;
+use crate::storage::StoreError;
+use crate::vault::Invalid;
+
+/// The form that needs no configuration.
+pub const STANDARD: &str = "pcd";
+/// The longest decoded script or stylesheet.
+const MAX_TEXT: usize = 64 * 1024;
+/// The most links and origins.
+const MAX_LINKS: usize = 16;
+
+/// The settings of a form, as stored: only what was checked.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Settings {
+    /// `field_options`, by field name: visible and validate.
+    pub fields: BTreeMap<String, (bool, bool)>,
+    /// JavaScript function expression, run after a store.
+    pub success_callback: Option<String>,
+    /// JavaScript function expression, run after a refusal.
+    pub error_callback: Option<String>,
+    /// Cleaned CSS: embedded, then linked.
+    pub css: String,
+    /// Scripts that the callbacks need, https addresses.
+    pub js_links: Vec<String>,
+    /// A script that the callbacks need.
+    pub embedded_js: Option<String>,
+    /// Accepted for its callers; numbers are always normalised here.
+    pub strip_spaces: bool,
+    /// Switches the Luhn check off.
+    pub disable_luhn: bool,
+    /// Exact origins that may frame the page and are told results.
+    pub allowed_origins: Vec<String>,
+    /// One capture only.
+    pub single_use: bool,
+}
+
+/// Where a form's callbacks run (design.md, decision 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// There are none.
+    None,
+    /// A worker of opaque origin beside the page.
+    Worker,
+    /// A page of opaque origin that the frame goes to after the store.
+    DonePage,
+}
+
+impl Runner {
+    /// The name on the wire (`callback_runner`).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Worker => "worker",
+            Self::DonePage => "done_page",
+        }
+    }
+}
+
+impl Settings {
+    /// The rules of the fields.
+    pub fn rules(&self) -> FormRules {
+        let mut rules = FormRules::new(self.disable_luhn);
+        for field in Field::ALL {
+            if let Some(&(visible, validate)) = self.fields.get(field.name()) {
+                rules.set(field, FieldOptions { visible, validate });
+            }
+        }
+        rules
+    }
+
+    /// Where the callbacks run: what needs a document or the network needs the done page.
+    pub fn runner(&self) -> Runner {
+        let callbacks: Vec<_> = self.success_callback.iter().chain(&self.error_callback).collect();
+        let needs_page = |code: &&String| {
+            ["document", "fetch", "XMLHttpRequest", "sendBeacon", "WebSocket", "EventSource"]
+                .iter()
+                .any(|word| code.contains(word))
+        };
+        if !self.js_links.is_empty() || self.embedded_js.is_some() || callbacks.iter().any(needs_page) {
+            Runner::DonePage
+        } else if callbacks.is_empty() {
+            Runner::None
+        } else {
+            Runner::Worker
+        }
+    }
+}
+
+/// A created form.
+pub struct Created {
+    /// The form.
+    pub form: HostedForm,
+    /// Its settings.
+    pub settings: Settings,
+    /// Members of the body that this server does not know.
+    pub ignored: Vec<String>,
+}
+
+/// Creates a form. `form_type` and `form_id` may stand in the query or in the body; the query wins.
+pub async fn create(
+    core: &Core,
+    outgoing: &Outgoing,
+    caller: &Caller,
+    form_type: Option<String>,
+    form_id: Option<String>,
+    mut body: Members,
+) -> Result<Created, CaptureError> {
+    let form_type = form_type.or(take_text(&mut body, "form_type")?).unwrap_or_else(|| STANDARD.to_owned());
+    if form_type != STANDARD {
+        let detail = "The form type has to be pcd.";
+        return Err(Invalid::new("/form_type", "unknown", detail).into());
+    }
+    let form_id = form_id.or(take_text(&mut body, "form_id")?);
+    if let Some(id) = &form_id {
+        endpoints::check_id("/form_id", id)?;
+    }
+    let (mut settings, links, ignored) = parse(body)?;
+    for (index, link) in links.iter().enumerate() {
+        let at = format!("/css_links/{index}");
+        let sheet = outgoing.get_text(link, 256 * 1024).await;
+        let sheet = sheet.map_err(|error| Invalid::new(at.clone(), "unreachable", error.to_string()))?;
+        settings.css.push_str(&clean(&at, &sheet)?);
+    }
+    let form = HostedForm {
+        id: form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy)),
+        merchant: caller.merchant.clone(),
+        mode: caller.mode,
+        form_type,
+        settings: serde_json::to_string(&settings).unwrap_or_default(),
+        created_at: core.now(),
+    };
+    let mut transaction = core.store.begin().await?;
+    transaction.add_form(form.clone()).await.map_err(|error| match error {
+        StoreError::Conflict => CaptureError::Taken,
+        other => other.into(),
+    })?;
+    transaction.add_audit(core.entry(&caller.actor(), "form.create", &form.id, Outcome::Done)).await?;
+    transaction.commit().await?;
+    if settings.allowed_origins.is_empty() {
+        tracing::info!(form = form.id, "a form without allowed_origins may be framed by any site");
+    }
+    Ok(Created { form, settings, ignored })
+}
+
+/// The settings of a form of a merchant; the standard form belongs to everybody.
+pub async fn settings(
+    core: &Core,
+    merchant: &MerchantId,
+    mode: Mode,
+    id: &str,
+) -> Result<Settings, CaptureError> {
+    if id == STANDARD {
+        return Ok(Settings::default());
+    }
+    read(&find(core, merchant, mode, id).await?)
+}
+
+/// The settings of a form by its unguessable id, before it is known which endpoint it will be filled for.
+pub async fn settings_by_secret_name(core: &Core, id: &str) -> Result<Settings, CaptureError> {
+    let found = core.store.read().await?.find_form_by_secret_name(id.to_owned()).await?;
+    read(&found.ok_or(CaptureError::Unknown)?)
+}
+
+/// A form of a merchant.
+pub async fn find(
+    core: &Core,
+    merchant: &MerchantId,
+    mode: Mode,
+    id: &str,
+) -> Result<HostedForm, CaptureError> {
+    let found = core.store.read().await?.find_form(merchant.clone(), mode, id.to_owned()).await?;
+    found.ok_or(CaptureError::Unknown)
+}
+
+/// Deletes a form.
+pub async fn delete(core: &Core, caller: &Caller, id: &str) -> Result<(), CaptureError> {
+    let mut transaction = core.store.begin().await?;
+    if !transaction.delete_form(caller.merchant.clone(), caller.mode, id.to_owned()).await? {
+        return Err(CaptureError::Unknown);
+    }
+    transaction.add_audit(core.entry(&caller.actor(), "form.delete", id, Outcome::Done)).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn read(form: &HostedForm) -> Result<Settings, CaptureError> {
+    let settings = serde_json::from_str(&form.settings);
+    settings.map_err(|_| StoreError::Inconsistent { table: "hosted_form", what: "settings" }.into())
+}
+
+/// Reads a body; answers the settings, the stylesheets to fetch, and what is not known.
+fn parse(mut body: Members) -> Result<(Settings, Vec<Url>, Vec<String>), CaptureError> {
+    let mut settings = Settings {
+        success_callback: take_script(&mut body, "success_callback")?,
+        error_callback: take_script(&mut body, "error_callback")?,
+        embedded_js: take_script(&mut body, "embedded_js")?,
+        strip_spaces: take_bool(&mut body, "strip_spaces")?,
+        disable_luhn: take_bool(&mut body, "disable_luhn")?,
+        single_use: take_bool(&mut body, "single_use")?,
+        ..Settings::default()
+    };
+    if let Some(options) = body.take("field_options") {
+        settings.fields = field_options(options)?;
+    }
+    if settings.rules().visible().next().is_none() {
+        let detail = "At least one field has to be visible.";
+        return Err(Invalid::new("/field_options", "nothing_visible", detail).into());
+    }
+    if let Some(text) = take_script(&mut body, "embedded_css")? {
+        settings.css = clean("/embedded_css", &text)?;
+    }
+    let links = take_links(&mut body, "css_links")?;
+    settings.js_links = take_links(&mut body, "js_links")?.into_iter().map(String::from).collect();
+    settings.allowed_origins = take_origins(&mut body)?;
+    let ignored = body.iter().map(|(name, _)| name.chars().take(60).collect()).collect();
+    Ok((settings, links, ignored))
+}
+
+fn field_options(value: Value) -> Result<BTreeMap<String, (bool, bool)>, Invalid> {
+    let Value::Object(options) = value else {
+        return Err(Invalid::new("/field_options", "type", "field_options has to be an object."));
+    };
+    let mut fields = BTreeMap::new();
+    for (name, value) in options {
+        let at = format!("/field_options/{}", name.chars().take(60).collect::<String>());
+        let Some(field) = Field::from_name(&name) else {
+            return Err(Invalid::new(at, "unknown", "The form has no such field."));
+        };
+        let Value::Object(mut option) = value else {
+            return Err(Invalid::new(at, "type", "The options of a field have to be an object."));
+        };
+        let usual = FormRules::default().of(field);
+        let visible = take_switch(&mut option, &at, "visible")?.unwrap_or(usual.visible);
+        // A reference that is shown is not thereby required (spec A.5, after the code).
+        let validate = take_switch(&mut option, &at, "validate")?.unwrap_or(usual.validate);
+        if let Some((unknown, _)) = option.iter().next() {
+            let at = format!("{at}/{}", unknown.chars().take(60).collect::<String>());
+            return Err(Invalid::new(at, "unknown", "A field has the options visible and validate."));
+        }
+        fields.insert(name, (visible, validate));
+    }
+    Ok(fields)
+}
+
+fn take_switch(option: &mut Members, at: &str, name: &str) -> Result<Option<bool>, Invalid> {
+    let Some(value) = option.take(name) else { return Ok(None) };
+    let switch = value.as_bool();
+    switch
+        .map(Some)
+        .ok_or_else(|| Invalid::new(format!("{at}/{name}"), "type", "This has to be true or false."))
+}
+
+fn take_bool(body: &mut Members, name: &str) -> Result<bool, Invalid> {
+    Ok(take_switch(body, "", name)?.unwrap_or(false))
+}
+
+fn take_text(body: &mut Members, name: &str) -> Result<Option<String>, Invalid> {
+    match body.take(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.to_string())),
+        Some(_) => Err(Invalid::new(format!("/{name}"), "type", "This has to be a text.")),
+    }
+}
+
+/// A base64 text, in either alphabet, with or without padding.
+fn take_script(body: &mut Members, name: &str) -> Result<Option<String>, Invalid> {
+    let Some(text) = take_text(body, name)?.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    let problem = |detail| Invalid::new(format!("/{name}"), "base64", detail);
+    let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let alphabet = if compact.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let bytes = GeneralPurpose::new(&alphabet, lenient)
+        .decode(compact)
+        .map_err(|_| problem("This has to be base64 text."))?;
+    if bytes.len() > MAX_TEXT {
+        return Err(problem("This is longer than 64 KB."));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| problem("The decoded text is not UTF-8."))
+}
+
+fn take_list(body: &mut Members, name: &str) -> Result<Vec<String>, Invalid> {
+    let wrong = || Invalid::new(format!("/{name}"), "type", "This has to be a list of texts.");
+    match body.take(name) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::List(items)) if items.len() <= MAX_LINKS => {
+            items.iter().map(|item| item.as_text().map(str::to_owned).ok_or_else(wrong)).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn take_links(body: &mut Members, name: &str) -> Result<Vec<Url>, Invalid> {
+    let mut links = Vec::new();
+    for (index, text) in take_list(body, name)?.iter().enumerate() {
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| allowed_scheme(url) && !url.as_str().contains(['\'', ';', ',']));
+        let at = format!("/{name}/{index}");
+        links.push(url.ok_or_else(|| Invalid::new(at, "url", "This has to be an https address."))?);
+    }
+    Ok(links)
+}
+
+/// Exact origins: scheme, host and port, nothing more, so that they can stand in a policy and be compared.
+fn take_origins(body: &mut Members) -> Result<Vec<String>, Invalid> {
+    let mut origins = Vec::new();
+    for (index, text) in take_list(body, "allowed_origins")?.iter().enumerate() {
+        let url = Url::parse(text).ok().filter(|url| {
+            allowed_scheme(url)
+                && matches!(url.path(), "" | "/")
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        let Some(url) = url else {
+            let detail = "This has to be an origin, such as https://shop.example.";
+            return Err(Invalid::new(format!("/allowed_origins/{index}"), "origin", detail));
+        };
+        origins.push(url.origin().ascii_serialization());
+    }
+    Ok(origins)
+}
+
+/// https, or http on this machine itself (a shop under development).
+fn allowed_scheme(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && loopback
+}
+
+fn clean(at: &str, sheet: &str) -> Result<String, Invalid> {
+    css::clean(sheet).map_err(|error| Invalid::new(at, "css", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &str) -> Result<Settings, String> {
+        parse(Members::parse(body.as_bytes()).unwrap()).map(|(settings, _, _)| settings).map_err(|error| {
+            match error {
+                CaptureError::Invalid(problems) => format!("{} {}", problems[0].pointer, problems[0].code),
+                _ => "other".to_owned(),
+            }
+        })
+    }
+
+    #[test]
+    fn the_seeds_form_shows_the_code_alone() {
+        let body = r#"{"success_callback":"ZnVuY3Rpb24oYSxiKXt9","field_options":{"reference":{"visible":false},
+            "card_holder":{"visible":false},"expiry":{"visible":false},"card_number":{"visible":false}}}"#;
+        let settings = parsed(body).unwrap();
+        assert_eq!(settings.rules().visible().collect::<Vec<_>>(), [Field::Cvv]);
+        assert_eq!(settings.success_callback.as_deref(), Some("function(a,b){}"));
+        assert_eq!(settings.runner(), Runner::Worker);
+    }
+
+    #[test]
+    fn what_needs_a_document_runs_in_the_done_page() {
+        let document = r#"{"success_callback":"KCkgPT4gZG9jdW1lbnQudGl0bGU"}"#;
+        assert_eq!(parsed(document).unwrap().runner(), Runner::DonePage);
+        assert_eq!(parsed(r#"{"js_links":["https://x.example/a.js"]}"#).unwrap().runner(), Runner::DonePage);
+        assert_eq!(parsed("{}").unwrap().runner(), Runner::None);
+    }
+
+    #[test]
+    fn bad_settings_are_refused_where_they_stand() {
+        for (body, problem) in [
+            (r#"{"success_callback":"%%%"}"#, "/success_callback base64"),
+            (r#"{"success_callback":"/////w=="}"#, "/success_callback base64"),
+            (r#"{"field_options":{"colour":{"visible":true}}}"#, "/field_options/colour unknown"),
+            (r#"{"field_options":{"cvv":{"shown":true}}}"#, "/field_options/cvv/shown unknown"),
+            (r#"{"field_options":{"cvv":{"visible":"perhaps"}}}"#, "/field_options/cvv/visible type"),
+            (r#"{"field_options":[]}"#, "/field_options type"),
+            (r#"{"allowed_origins":["https://a.example/path"]}"#, "/allowed_origins/0 origin"),
+            (r#"{"allowed_origins":["http://a.example"]}"#, "/allowed_origins/0 origin"),
+            (r#"{"allowed_origins":["https://a.example; script-src *"]}"#, "/allowed_origins/0 origin"),
+            (r#"{"css_links":["javascript:1"]}"#, "/css_links/0 url"),
+        ] {
+            assert_eq!(parsed(body).err().as_deref(), Some(problem), "{body}");
+        }
+        let hidden = ["card_number", "card_holder", "expiry", "cvv"]
+            .map(|name| format!(r#""{name}":{{"visible":false}}"#))
+            .join(",");
+        assert_eq!(
+            parsed(&format!(r#"{{"field_options":{{{hidden}}}}}"#)).err().as_deref(),
+            Some("/field_options nothing_visible")
+        );
+    }
+}

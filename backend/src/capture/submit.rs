@@ -1,0 +1,314 @@
+//! The way of a capture into the store: secret proved, members sorted, sealed to the public half, handed to the
+//! capture lane. Nothing here can open what it stores.
+
+use std::sync::Arc;
+
+use shared::{Cvv, Expiry};
+use zeroize::Zeroizing;
+
+use super::CaptureError;
+use super::facts::{Facts, FactsCache};
+use crate::core::{Actor, Core};
+use crate::crypto::CryptoError;
+use crate::json::{Members, Value};
+use crate::model::{Card, CardId, Outcome, Refusal, Shown};
+use crate::outbox;
+use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
+use crate::vault::content::Content;
+use crate::vault::cvv::{self, CvvSealer};
+use crate::vault::members::{self, Rules, Sorted};
+use crate::vault::sealing::{Part, Sealer};
+use crate::vault::{Invalid, cards};
+
+/// A capture as it arrives.
+pub struct Submission {
+    /// The endpoint's name.
+    pub unique_id: String,
+    /// The secret that was sent.
+    pub secret: Option<Zeroizing<String>>,
+    /// The reference from the query; counts only if the endpoint has none (security rule 20).
+    pub reference: Option<String>,
+    /// The members.
+    pub body: Members,
+    /// The client's address.
+    pub address: String,
+    /// What the form that was filled says, if it was a form.
+    pub form: FormSwitches,
+}
+
+/// What a hosted form changes about a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct FormSwitches {
+    /// Whether the number is checked by Luhn.
+    pub luhn: bool,
+    /// Whether the endpoint takes one capture only.
+    pub single_use: bool,
+}
+
+impl Default for FormSwitches {
+    fn default() -> Self {
+        Self { luhn: true, single_use: false }
+    }
+}
+
+/// A stored capture: what may be answered.
+#[derive(Debug)]
+pub struct Captured {
+    /// The vault key's name.
+    pub user: String,
+    /// The token.
+    pub token: String,
+    /// The reference.
+    pub reference: String,
+    /// What may be shown of the card; only where the endpoint returns metadata and the number was captured.
+    pub metadata: Option<Shown>,
+}
+
+/// Other numbers with the same shortened token are passed by so often.
+const TOKEN_TRIES: u32 = 64;
+
+/// Stores a capture. Answered after it is durable (design.md, decision 8).
+pub async fn capture(
+    core: &Core,
+    facts: &FactsCache,
+    submission: Submission,
+) -> Result<Captured, CaptureError> {
+    let Submission { unique_id, secret, reference, body, address, form } = submission;
+    let given = secret.as_ref().map(|secret| secret.as_str());
+    let facts_of = facts.prove(core, &unique_id, given, &address).await?;
+    let endpoint = &facts_of.endpoint;
+    let actor = Actor {
+        merchant: Some(endpoint.merchant.clone()),
+        mode: Some(endpoint.mode),
+        name: format!("endpoint:{}", endpoint.id),
+        address,
+    };
+    let rules = Rules { luhn: form.luhn, locked: endpoint.lock.is_some(), brand: facts_of.brand };
+    let sorted = match members::sort(body, rules).and_then(|sorted| complete(&facts_of, sorted)) {
+        Ok(sorted) => sorted,
+        Err(problems) => return Err(refuse_values(core, &facts_of, &actor, problems).await?),
+    };
+    let sealer = core.keyring.sealer(core, &facts_of.key, &facts_of.pair)?;
+    let cvv = if sorted.cvv.is_some() { Some(CvvSealer::new(core, sealer.clone()).await?) } else { None };
+    let reference = resolve_reference(&facts_of, reference)?;
+    let job = Job { core, facts: facts_of, actor, sealer, cvv: cvv.map(Arc::new), reference, form };
+    let result = job.store(sorted).await;
+    if matches!(result, Err(CaptureError::Refused(Refusal::Unknown))) {
+        facts.forget(&unique_id);
+    }
+    result
+}
+
+/// Whether the members are enough: a number for an open endpoint, anything at all for a locked one.
+fn complete(facts: &Facts, sorted: Sorted) -> Result<Sorted, Vec<Invalid>> {
+    if facts.endpoint.lock.is_some() {
+        if sorted.rest.is_empty() && sorted.cvv.is_none() {
+            return Err(vec![Invalid::new("", "missing", "There is nothing to store.")]);
+        }
+    } else if sorted.number.is_none() {
+        return Err(vec![Invalid::new("/card_number", "missing", "A card number is needed.")]);
+    }
+    Ok(sorted)
+}
+
+/// The endpoint's reference; else the query's; else the endpoint's own name (spec A.4).
+fn resolve_reference(facts: &Facts, query: Option<String>) -> Result<String, CaptureError> {
+    let endpoint = &facts.endpoint;
+    if let Some(lock) = &endpoint.lock {
+        return Ok(lock.reference.clone());
+    }
+    if let Some(own) = &endpoint.reference {
+        return Ok(own.clone());
+    }
+    let reference = query.filter(|text| !text.is_empty()).unwrap_or_else(|| endpoint.unique_id.clone());
+    cards::check_reference(&reference)?;
+    Ok(reference)
+}
+
+/// Audits refused values, and counts refused numbers until the endpoint is switched off (security rule 8).
+async fn refuse_values(
+    core: &Core,
+    facts: &Facts,
+    actor: &Actor,
+    problems: Vec<Invalid>,
+) -> Result<CaptureError, CaptureError> {
+    let endpoint = &facts.endpoint;
+    core.refused(actor, "capture.values", endpoint.id.as_str()).await;
+    let is_number = |problem: &Invalid| {
+        matches!(problem.code, "checksum" | "too_short" | "too_long" | "immutable" | "holds_number")
+    };
+    if core.policy.limits.is_some() && problems.iter().any(is_number) {
+        let mut transaction = core.store.begin().await?;
+        let (merchant, id) = (endpoint.merchant.clone(), endpoint.id.clone());
+        if transaction.count_refused(merchant, id, core.now()).await? {
+            transaction.add_event(outbox::endpoint_disabled(core, endpoint)?).await?;
+        }
+        transaction.commit().await?;
+    }
+    Ok(CaptureError::Invalid(problems))
+}
+
+/// A capture that passed all checks that need no transaction.
+struct Job<'c> {
+    core: &'c Core,
+    facts: Arc<Facts>,
+    actor: Actor,
+    sealer: Sealer,
+    cvv: Option<Arc<CvvSealer>>,
+    reference: String,
+    form: FormSwitches,
+}
+
+impl Job<'_> {
+    async fn store(&self, sorted: Sorted) -> Result<Captured, CaptureError> {
+        for attempt in 0..TOKEN_TRIES {
+            let prepared = self.prepare(&sorted, attempt)?;
+            let (token, shown) = (prepared.token.clone(), prepared.shown.clone());
+            match self.core.store.capture(self.submission(prepared)?).await? {
+                Ok(_) => return Ok(self.captured(token, shown)),
+                Err(Refusal::TokenTaken) => {}
+                Err(refusal) => {
+                    self.core.refused(&self.actor, "capture.store", self.facts.endpoint.id.as_str()).await;
+                    return Err(CaptureError::Refused(refusal));
+                }
+            }
+        }
+        Err(crate::vault::VaultError::Contended.into())
+    }
+
+    fn prepare(&self, sorted: &Sorted, attempt: u32) -> Result<Prepared, CaptureError> {
+        let late = Late {
+            sealer: self.sealer.clone(),
+            cvv: self.cvv.clone(),
+            code: sorted.cvv.as_ref().map(|code| Zeroizing::new(code.digits().to_owned())),
+            members: self.patch_members(sorted),
+            shown: ShownChange {
+                expiry: sorted.expiry,
+                // A capture onto a card that exists changes its code and expiry only (security rule 20).
+                holder: sorted.holder.clone().filter(|_| self.facts.endpoint.lock.is_some()),
+            },
+        };
+        let Some((name, number)) = &sorted.number else {
+            let token = self.facts.endpoint.lock.as_ref().map(|lock| lock.token.clone()).unwrap_or_default();
+            return Ok(Prepared { token, shown: None, card: None, late });
+        };
+        let token = self.sealer.token(self.facts.algorithm, number.digits(), attempt);
+        let shown = cards::shown(number, sorted.expiry, sorted.holder.as_deref());
+        let mut row = self.row(token.clone(), shown.clone());
+        row.fingerprint = self.sealer.fingerprint(self.facts.algorithm, number.digits());
+        let content = Content::new(number, name, sorted.rest.copy()).encode();
+        row.sealed = self.sealer.seal(&row.id, Part::Members(row.version), content.as_bytes())?;
+        let code = late.cvv(&row.id)?.map(|sealed| cvv::row(&row.id, sealed, row.created_at));
+        Ok(Prepared { token, shown: Some(shown), card: Some(NewCard { row, cvv: code }), late })
+    }
+
+    fn submission(&self, prepared: Prepared) -> Result<CaptureSubmission, CaptureError> {
+        let endpoint = &self.facts.endpoint;
+        let action = if endpoint.lock.is_some() { "capture.update" } else { "capture.store" };
+        let event = match (&endpoint.webhook, &prepared.shown) {
+            (None, _) => None,
+            (Some(_), shown) => {
+                let shown = shown.clone().unwrap_or_else(|| self.shown_unknown(&prepared.late.shown));
+                outbox::card_captured(self.core, endpoint, &prepared.token, &self.reference, &shown)?
+            }
+        };
+        Ok(CaptureSubmission {
+            endpoint: endpoint.id.clone(),
+            merchant: endpoint.merchant.clone(),
+            at: self.core.now(),
+            address: self.actor.address.clone(),
+            limits: self.core.policy.limits,
+            single_use: self.form.single_use,
+            card: prepared.card,
+            lock: endpoint.lock.clone(),
+            late: Box::new(prepared.late),
+            audit: self.core.entry(&self.actor, action, "", Outcome::Done),
+            event,
+        })
+    }
+
+    fn captured(&self, token: String, shown: Option<Shown>) -> Captured {
+        Captured {
+            user: self.facts.endpoint.key_name.clone(),
+            token,
+            reference: self.reference.clone(),
+            metadata: shown.filter(|_| self.facts.endpoint.return_card_metadata),
+        }
+    }
+
+    /// The members of a patch: everything through a locked endpoint, the expiry alone through an open one.
+    fn patch_members(&self, sorted: &Sorted) -> Option<Zeroizing<String>> {
+        if self.facts.endpoint.lock.is_some() {
+            return (!sorted.rest.is_empty()).then(|| sorted.rest.to_json());
+        }
+        let expiry: Members =
+            [("expiry".to_owned(), Value::text(sorted.expiry.map(Expiry::short)?))].into_iter().collect();
+        Some(expiry.to_json())
+    }
+
+    fn row(&self, token: String, shown: Shown) -> Card {
+        let now = self.core.now();
+        let endpoint = &self.facts.endpoint;
+        Card {
+            id: CardId::new(now, &*self.core.entropy),
+            merchant: endpoint.merchant.clone(),
+            mode: endpoint.mode,
+            key: endpoint.key.clone(),
+            key_version: self.sealer.version,
+            token,
+            reference: self.reference.clone(),
+            fingerprint: String::new(),
+            shown,
+            version: 1,
+            last_patch: 0,
+            waiting: 0,
+            waiting_bytes: 0,
+            sealed: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// What an event can say of a card that was updated without being opened.
+    fn shown_unknown(&self, change: &ShownChange) -> Shown {
+        Shown {
+            brand: self.facts.brand.unwrap_or(shared::Brand::Other),
+            first_six: String::new(),
+            last_four: String::new(),
+            digits: 0,
+            expiry: change.expiry,
+            holder: change.holder.clone().unwrap_or_default(),
+        }
+    }
+}
+
+struct Prepared {
+    token: String,
+    shown: Option<Shown>,
+    card: Option<NewCard>,
+    late: Late,
+}
+
+/// What a capture brings for a card that exists already. Wiped with its members.
+struct Late {
+    sealer: Sealer,
+    cvv: Option<Arc<CvvSealer>>,
+    code: Option<Zeroizing<String>>,
+    members: Option<Zeroizing<String>>,
+    shown: ShownChange,
+}
+
+impl LateSeal for Late {
+    fn patch(&self, card: &CardId, number: u32) -> Result<Option<SealedPatch>, CryptoError> {
+        let Some(members) = &self.members else { return Ok(None) };
+        let sealed = self.sealer.seal(card, Part::Patch(number), members.as_bytes())?;
+        Ok(Some(SealedPatch { key_version: self.sealer.version, sealed, shown: self.shown.clone() }))
+    }
+
+    fn cvv(&self, card: &CardId) -> Result<Option<SealedCvv>, CryptoError> {
+        let (Some(sealer), Some(code)) = (&self.cvv, &self.code) else { return Ok(None) };
+        // It was parsed before; parsing again keeps the type's promise without copying the type.
+        let code = Cvv::parse(code, None).map_err(|_| CryptoError::Open)?;
+        sealer.seal(card, &code).map(Some)
+    }
+}

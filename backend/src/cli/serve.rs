@@ -1,0 +1,124 @@
+//! `cardamom serve`: runs until SIGTERM or Ctrl-C, drains, and ends within five seconds.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::ServiceExt;
+use axum::extract::Request;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tower::Layer as _;
+use tower_http::normalize_path::NormalizePathLayer;
+
+use super::CommandResult;
+use crate::config::{Flags, Settings};
+use crate::{boot, demo, http};
+
+/// Requests under way get so long to end.
+const DRAIN: Duration = Duration::from_secs(4);
+/// A client that sends its headers more slowly is cut off.
+const HEADERS: Duration = Duration::from_secs(10);
+
+pub async fn run(flags: Flags) -> CommandResult {
+    let settings = Settings::load(flags)?;
+    tracing_subscriber::fmt().with_max_level(settings.log).with_writer(std::io::stderr).init();
+    let tls = tls(&settings).await?;
+    let listener = bind(settings.listen)?;
+    let core = boot::core(&settings, true).await?;
+    let app = Arc::new(boot::app(&settings, core)?);
+    if app.core.policy.limits.is_none() {
+        tracing::warn!("capture limits are off: for benchmarks only");
+    }
+    let sweeper = tokio::spawn(boot::sweep_for_ever(Arc::clone(&app)));
+    let router = http::router(Arc::clone(&app));
+    let handle = Handle::new();
+    let shop = start_demo(&settings, &app, &router, handle.clone()).await?;
+    tracing::info!(listen = %settings.listen, public_url = %settings.public_url, "serving");
+    tokio::spawn(end_on_signal(handle.clone()));
+    serve(listener, tls, router, handle).await?;
+    if let Some(shop) = shop {
+        shop.await??;
+    }
+    sweeper.abort();
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn serve(
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    router: Router,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let service = NormalizePathLayer::trim_trailing_slash().layer(router);
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    if let Some(tls) = tls {
+        let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+        limit(server.http_builder());
+        server.serve(service).await
+    } else {
+        let mut server = axum_server::from_tcp(listener)?.handle(handle);
+        limit(server.http_builder());
+        server.serve(service).await
+    }
+}
+
+fn limit<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {
+    builder
+        .http1()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(64 * 1024);
+}
+
+async fn start_demo(
+    settings: &Settings,
+    app: &Arc<http::App>,
+    router: &Router,
+    handle: Handle<SocketAddr>,
+) -> Result<Option<tokio::task::JoinHandle<std::io::Result<()>>>, Box<dyn std::error::Error>> {
+    if !settings.demo {
+        return Ok(None);
+    }
+    let shop = demo::open(app, router.clone(), &settings.data_dir).await?;
+    let listener = bind(boot::demo_address())?;
+    super::print(&shop.greeting)?;
+    let server = axum_server::from_tcp(listener)?.handle(handle);
+    Ok(Some(tokio::spawn(server.serve(shop.router.into_make_service()))))
+}
+
+async fn tls(settings: &Settings) -> Result<Option<RustlsConfig>, Box<dyn std::error::Error>> {
+    // One provider for every use of TLS in the process; that another part was first is no error.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let Some((certificate, key)) = &settings.tls else { return Ok(None) };
+    let loaded = RustlsConfig::from_pem_file(certificate, key).await;
+    let told = |error| {
+        format!("tls_cert {} with tls_key {} cannot be used: {error}", certificate.display(), key.display())
+    };
+    Ok(Some(loaded.map_err(told)?))
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    let listener =
+        TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    listener.set_nonblocking(true).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    Ok(listener)
+}
+
+async fn end_on_signal(handle: Handle<SocketAddr>) {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::error!(%error, "SIGTERM cannot be heard");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::select! { () = terminated => {}, _ = interrupted => {} }
+    tracing::info!("ending");
+    handle.graceful_shutdown(Some(DRAIN));
+}

@@ -1,0 +1,141 @@
+//! From texts to settings. Every rule says what it allows, for the error.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use super::{Settings, Sources};
+use crate::capture::ttl::{self, Ttl};
+use crate::core::Policy;
+
+/// A setting that is not usable.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {key} = {value:?} is not usable; allowed: {allowed}")]
+pub struct ConfigError {
+    /// The flag, variable or file.
+    pub origin: String,
+    /// The setting.
+    pub key: String,
+    /// Its value; secrets are not shown.
+    pub value: String,
+    /// What would be usable.
+    pub allowed: String,
+}
+
+/// All settings from all sources.
+pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
+    let listen: SocketAddr = parsed(sources, "listen", "an address and a port, such as 127.0.0.1:8080")?
+        .unwrap_or_else(default_listen);
+    let data_dir = PathBuf::from(sources.find("data_dir").unwrap_or("data"));
+    let tls = tls(sources)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let public_url =
+        match parsed(sources, "public_url", "an absolute address, such as https://cards.example")? {
+            Some(url) => url,
+            None => Url::parse(&format!("{scheme}://{listen}"))
+                .map_err(|_| sources.wrong("listen", "an address and a port"))?,
+        };
+    let root_key_file =
+        sources.find("root_key_file").map_or_else(|| data_dir.join("root.key"), PathBuf::from);
+    Ok(Settings {
+        listen,
+        database_url: database_url(sources)?,
+        public_url,
+        tls,
+        trusted_proxies: networks(sources, "trusted_proxy")?,
+        allowed_networks: networks(sources, "allow_network")?,
+        root_key_file,
+        root_key: sources.find("root_key").map(|text| Zeroizing::new(text.to_owned())),
+        demo: switch(sources, "demo", false)?,
+        policy: policy(sources)?,
+        log: parsed(sources, "log", "error, warn, info, debug or trace")?.unwrap_or(tracing::Level::INFO),
+        data_dir,
+    })
+}
+
+/// Whether an address leads to this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
+    let usual = Policy::default();
+    let count = "a whole number above 0";
+    let limited = switch(sources, "limits", true)?;
+    let cvv_life = match sources.find("cvv_life").map(ttl::parse) {
+        None => usual.cvv_life,
+        Some(Some(Ttl::For(life))) if life <= ttl::DEFAULT => life,
+        Some(_) => return Err(sources.wrong("cvv_life", "a duration up to 24 hours, such as PT1H")),
+    };
+    Ok(Policy {
+        limits: usual.limits.filter(|_| limited),
+        max_uses: parsed(sources, "max_uses", count)?.unwrap_or(usual.max_uses),
+        max_uses_cap: parsed(sources, "max_uses_cap", count)?.unwrap_or(usual.max_uses_cap),
+        max_per_minute: parsed(sources, "max_per_minute", count)?.unwrap_or(usual.max_per_minute),
+        endless_endpoints: switch(sources, "endless_endpoints", usual.endless_endpoints)?,
+        cvv_life,
+        cvv_uses: parsed(sources, "cvv_uses", count)?.unwrap_or(usual.cvv_uses),
+    })
+}
+
+fn tls(sources: &Sources) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    match (sources.find("tls_cert"), sources.find("tls_key")) {
+        (Some(cert), Some(key)) => Ok(Some((PathBuf::from(cert), PathBuf::from(key)))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(sources.wrong("tls_key", "a PEM file, beside tls_cert")),
+        (None, Some(_)) => Err(sources.wrong("tls_cert", "a PEM file, beside tls_key")),
+    }
+}
+
+fn database_url(sources: &Sources) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    match sources.find("database_url") {
+        None => Ok(None),
+        Some(text) if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+            Ok(Some(Zeroizing::new(text.to_owned())))
+        }
+        Some(_) => Err(sources.wrong("database_url", "postgres://user:password@host:port/name")),
+    }
+}
+
+fn networks(sources: &Sources, name: &'static str) -> Result<Vec<IpNet>, ConfigError> {
+    let list = sources.find(name).unwrap_or_default();
+    let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let network =
+                part.parse::<IpNet>().or_else(|_| part.parse::<std::net::IpAddr>().map(IpNet::from));
+            network.map_err(|_| sources.wrong(name, "networks such as 10.0.0.0/8, separated by commas"))
+        })
+        .collect()
+}
+
+fn switch(sources: &Sources, name: &'static str, default: bool) -> Result<bool, ConfigError> {
+    match sources.find(name) {
+        None => Ok(default),
+        Some("true" | "on" | "1") => Ok(true),
+        Some("false" | "off" | "0") => Ok(false),
+        Some(_) => Err(sources.wrong(name, "on or off")),
+    }
+}
+
+fn parsed<T: FromStr>(
+    sources: &Sources,
+    name: &'static str,
+    allowed: &str,
+) -> Result<Option<T>, ConfigError> {
+    let Some(text) = sources.find(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| sources.wrong(name, allowed))
+}

@@ -1,0 +1,105 @@
+//! What every use case is given: the store, the root key, the clock, randomness, and the operator's policy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::entropy::Entropy;
+use crate::crypto::root::RootKey;
+use crate::model::{AuditEntry, AuditId, Clock, MerchantId, Mode, Outcome, Timestamp};
+use crate::storage::{Limits, Store};
+use crate::vault::Keyring;
+
+/// The parts that use cases work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Core {
+    /// The storage engine.
+    pub store: Arc<dyn Store>,
+    /// The root key.
+    pub root: Arc<dyn RootKey>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Keys that are unwrapped for the moment.
+    pub keyring: Arc<Keyring>,
+    /// The operator's policy.
+    pub policy: Policy,
+}
+
+/// What the operator allows.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Limits of captures by address and merchant; `None` switches all capture limits off (benchmarks).
+    pub limits: Option<Limits>,
+    /// Captures in an endpoint's life, unless its creation says more.
+    pub max_uses: u32,
+    /// The most that a creation may say.
+    pub max_uses_cap: u32,
+    /// Captures of an endpoint a minute.
+    pub max_per_minute: u32,
+    /// Whether endpoints may live for ever (`ttl=0`).
+    pub endless_endpoints: bool,
+    /// How long a security code is kept.
+    pub cvv_life: Duration,
+    /// How often a security code may be used.
+    pub cvv_uses: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            limits: Some(Limits { per_address: 60, per_merchant: 6_000 }),
+            max_uses: 100,
+            max_uses_cap: 10_000,
+            max_per_minute: 30,
+            endless_endpoints: false,
+            cvv_life: Duration::from_secs(3600),
+            cvv_uses: 1,
+        }
+    }
+}
+
+/// Who acts: a credential, an endpoint's secret, the operator.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The merchant, where known.
+    pub merchant: Option<MerchantId>,
+    /// The mode, where known.
+    pub mode: Option<Mode>,
+    /// How the audit log names the actor.
+    pub name: String,
+    /// The client's address.
+    pub address: String,
+}
+
+impl Core {
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An audit entry of something that happens now.
+    pub fn entry(&self, actor: &Actor, action: &'static str, object: &str, outcome: Outcome) -> AuditEntry {
+        let at = self.now();
+        AuditEntry {
+            id: AuditId::new(at, &*self.entropy),
+            merchant: actor.merchant.clone(),
+            mode: actor.mode,
+            at,
+            actor: actor.name.clone(),
+            action: action.into(),
+            object: object.to_owned(),
+            outcome,
+            address: actor.address.clone(),
+        }
+    }
+
+    /// Records a refusal. That the log cannot be written is told to the operator, not to the caller, who is
+    /// refused anyway.
+    pub async fn refused(&self, actor: &Actor, action: &'static str, object: &str) {
+        let entry = self.entry(actor, action, object, Outcome::Refused);
+        if let Err(error) = self.store.record(entry).await {
+            tracing::error!(%error, action, "a refusal could not be recorded");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The demo shop: another site than the card pages, which takes a card through the real API and shows what a
+//! merchant gets. Only with `--demo`.
+
+mod pages;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, State};
+use axum::http::{Method, Request, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::access::merchants;
+use crate::http::App;
+use crate::model::Scopes;
+
+/// Where the shop is reached: another site than 127.0.0.1.
+const SHOP: &str = "http://localhost:8081";
+/// The demo merchant's name, and the file in the data folder that keeps its test credentials.
+const MERCHANT: &str = "Demo shop";
+const FILE: &str = "demo-merchant.json";
+
+/// An open shop.
+pub struct Shop {
+    /// What is served.
+    pub router: Router,
+    /// What the person who started it reads.
+    pub greeting: String,
+}
+
+/// Makes or remembers the demo merchant and opens the shop.
+pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, Box<dyn std::error::Error>> {
+    let credentials = credentials(app, &data_dir.join(FILE)).await?;
+    let greeting = format!(
+        "\n  Demo shop   {SHOP}\n  API         {}\n  user        {}\n  password    {}\n  (a merchant in test mode; its managed key is user=managed)\n\n",
+        app.public_url.as_str().trim_end_matches('/'),
+        credentials.user,
+        credentials.password
+    );
+    let base = app.public_url.as_str().trim_end_matches('/').to_owned();
+    let client = Arc::new(Client { api, credentials, base });
+    let router = Router::new()
+        .route("/", get(shop))
+        .route("/thanks", get(thanks))
+        .layer(axum::middleware::map_response(guard))
+        .with_state(client);
+    Ok(Shop { router, greeting })
+}
+
+#[derive(Deserialize, serde::Serialize)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+/// Speaks the merchant's side of the API, through the same router that the world reaches.
+struct Client {
+    api: Router,
+    credentials: Credentials,
+    base: String,
+}
+
+async fn credentials(app: &Arc<App>, file: &Path) -> Result<Credentials, Box<dyn std::error::Error>> {
+    if let Ok(text) = std::fs::read_to_string(file) {
+        return Ok(serde_json::from_str(&text)?);
+    }
+    let name = if merchants::exists(&app.core, MERCHANT).await? {
+        format!("{MERCHANT} {}", app.core.now().rfc3339())
+    } else {
+        MERCHANT.to_owned()
+    };
+    let made = merchants::create(&app.core, &name, Scopes::usual()).await?;
+    let credentials = Credentials { user: made.test.user, password: made.test.password.to_string() };
+    write_private(file, &serde_json::to_string(&credentials)?)?;
+    Ok(credentials)
+}
+
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?
+        .write_all(text.as_bytes())
+}
+
+impl Client {
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value, StatusCode> {
+        let login = STANDARD.encode(format!("{}:{}", self.credentials.user, self.credentials.password));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Basic {login}"))
+            .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
+            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+        let response = self.api.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+        if status.is_success() {
+            serde_json::from_slice(&bytes).map_err(|_| StatusCode::BAD_GATEWAY)
+        } else {
+            Err(status)
+        }
+    }
+}
+
+/// The checkout: asks for an endpoint and a form, as any merchant's backend does, and frames the page.
+async fn shop(State(client): State<Arc<Client>>) -> Result<Html<String>, StatusCode> {
+    let endpoint =
+        client.call(Method::POST, "/v1/capture?user=managed&ttl=PT30M&max_uses=5", &Value::Null).await?;
+    let callback = format!(
+        "function (response, request) {{ top.location.href = `{SHOP}/thanks?token=${{response.token}}&reference=${{response.reference}}`; }}"
+    );
+    let form = json!({ "success_callback": STANDARD.encode(callback), "allowed_origins": [SHOP] });
+    let form = client.call(Method::POST, "/v1/capture/iframe?form_type=pcd", &form).await?;
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let frame = format!(
+        "{}/v1/capture/iframe/{}?unique_id={}#secret={}",
+        client.base,
+        text(&form, "id"),
+        text(&endpoint, "unique_id"),
+        text(&endpoint, "secret")
+    );
+    Ok(Html(pages::shop(&frame)))
+}
+
+#[derive(Deserialize)]
+struct Paid {
+    token: String,
+    reference: String,
+}
+
+/// What the merchant holds afterwards: the token, and the card as it may be shown.
+async fn thanks(
+    State(client): State<Arc<Client>>,
+    Query(paid): Query<Paid>,
+) -> Result<Html<String>, StatusCode> {
+    let cards = client
+        .call(Method::GET, "/v1/vault?user=managed&return_card_metadata=true&limit=1000", &Value::Null)
+        .await?;
+    let is_it = |card: &&Value| {
+        card.get("token").and_then(Value::as_str) == Some(paid.token.as_str())
+            && card.get("reference").and_then(Value::as_str) == Some(paid.reference.as_str())
+    };
+    let card =
+        cards.get("managed").and_then(Value::as_array).and_then(|cards| cards.iter().find(is_it).cloned());
+    card.map(|card| Html(pages::thanks(&card))).ok_or(StatusCode::NOT_FOUND)
+}
+
+/// The shop's own policy: it frames the card page and nothing else.
+async fn guard(mut response: Response) -> impl IntoResponse {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-src http://127.0.0.1:* https:; base-uri 'none'; \
+                  form-action 'self'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(policy));
+    headers.insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,122 @@
+//! Who calls: credentials from the Authorization header, and the client's address.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::error::ApiError;
+use super::params::Params;
+use super::router::App;
+use crate::access::{self, AccessError, Caller};
+use crate::json::Members;
+use crate::model::Scope;
+use crate::vault::keys::KeyAccess;
+
+/// An authenticated caller: HTTP Basic, or an API key as `Bearer` or `APIKEY`.
+pub struct Merchant(pub Caller);
+
+/// The client's address as text.
+pub struct Address(pub String);
+
+impl Merchant {
+    /// The caller, if the credential has a scope.
+    pub fn with(&self, scope: Scope) -> Result<&Caller, ApiError> {
+        self.0.may(scope)?;
+        Ok(&self.0)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Merchant {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let Address(address) = Address::from_request_parts(parts, app).await?;
+        let (login, password) = credentials(&parts.headers).unwrap_or_default();
+        Ok(Self(access::authenticate(&app.core, &login, &password, &address).await?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Address {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let address = peer.map(|peer| forwarded(&parts.headers, peer, app).unwrap_or(peer));
+        Ok(Self(address.map(|address| address.to_canonical().to_string()).unwrap_or_default()))
+    }
+}
+
+/// Whether a request brings credentials at all.
+pub fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION)
+}
+
+/// The vault key that a call names: `user`, and the passphrase from a header (the better way), the body or the
+/// query (design.md, decision 7).
+pub fn key_access(
+    headers: &HeaderMap,
+    params: &Params,
+    body: Option<&mut Members>,
+) -> Result<KeyAccess, ApiError> {
+    let from_body = |name| body_text(body.as_deref(), name);
+    let user =
+        params.find("user").map(str::to_owned).or_else(|| from_body("user").map(|text| text.to_string()));
+    let header = headers.get("x-vault-passphrase").and_then(|value| value.to_str().ok());
+    let passphrase = header.or(params.find("passphrase")).map(|text| Zeroizing::new(text.to_owned()));
+    let passphrase = passphrase.or_else(|| from_body("passphrase")).unwrap_or_default();
+    let user = match user {
+        Some(user) => user,
+        None => params.need("user")?.to_owned(),
+    };
+    Ok(KeyAccess { user, passphrase })
+}
+
+fn body_text(body: Option<&Members>, name: &str) -> Option<Zeroizing<String>> {
+    body?.find(name)?.as_text().map(|text| Zeroizing::new(text.to_owned()))
+}
+
+fn credentials(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("basic") {
+        let bytes = Zeroizing::new(STANDARD.decode(rest).ok()?);
+        let (login, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
+        Some((login.to_owned(), Zeroizing::new(password.to_owned())))
+    } else if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("apikey") {
+        let (login, secret) = rest.split_once('.')?;
+        Some((login.to_owned(), Zeroizing::new(secret.to_owned())))
+    } else {
+        None
+    }
+}
+
+/// The address that the nearest untrusted hop had (security rule 22): X-Forwarded-For is read from its end, and
+/// only as far as listed proxies wrote it.
+fn forwarded(headers: &HeaderMap, peer: IpAddr, app: &App) -> Option<IpAddr> {
+    let trusted = |address: &IpAddr| app.trusted_proxies.iter().any(|network| network.contains(address));
+    if !trusted(&peer) {
+        return None;
+    }
+    let lines: Vec<_> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    let list = lines.join(",");
+    let mut hops = list.rsplit(',').map(|hop| hop.trim().parse::<IpAddr>());
+    hops.find_map(|hop| match hop {
+        Ok(address) if trusted(&address.to_canonical()) => None,
+        Ok(address) => Some(Some(address)),
+        Err(_) => Some(None),
+    })
+    .flatten()
+}
+
+impl From<AccessError> for Box<ApiError> {
+    fn from(error: AccessError) -> Self {
+        Self::new(error.into())
+    }
+}

@@ -1,0 +1,254 @@
+//! One error type for every surface of ours: problem documents (RFC 9457), with the member `error` that clients
+//! of the vault interface read (spec A.1). Bodies of 5xx answers hold a request id and nothing else.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::AccessError;
+use crate::capture::CaptureError;
+use crate::json::JsonError;
+use crate::model::Refusal;
+use crate::storage::StoreError;
+use crate::vault::{Invalid, VaultError};
+
+/// An answer that says no.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Invalid>,
+}
+
+/// The body of an error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub struct Problem {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The status code.
+    pub status: u16,
+    /// One sentence for a person.
+    pub detail: String,
+    /// The same sentence, for clients of the vault interface.
+    pub error: String,
+    /// What was refused, where one place is at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+}
+
+/// One refused value.
+#[derive(Serialize, ToSchema)]
+pub struct ProblemField {
+    /// JSON pointer (RFC 6901) into the body, or `/name` of a query parameter.
+    pub pointer: String,
+    /// The last step of the pointer.
+    pub field: String,
+    /// Stable name of the problem.
+    pub code: String,
+    /// One sentence for a person.
+    pub detail: String,
+}
+
+impl ApiError {
+    /// An error of a status, a stable code and a sentence.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// Unknown things of every kind, foreign ones among them: one body.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing here.")
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The refused values.
+    pub fn errors(&self) -> &[Invalid] {
+        &self.errors
+    }
+
+    /// As a problem document.
+    pub fn problem(&self) -> Problem {
+        Problem {
+            kind: format!("/docs#problem-{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            error: self.detail.clone(),
+            errors: self.errors.iter().map(field).collect(),
+        }
+    }
+
+    fn internal(error: &dyn std::error::Error) -> Self {
+        // The chain is logged once, here at the boundary; its texts hold no values.
+        let mut chain = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            chain.push_str(": ");
+            chain.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        tracing::error!(error = chain, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side.")
+    }
+}
+
+fn field(invalid: &Invalid) -> ProblemField {
+    ProblemField {
+        pointer: invalid.pointer.clone(),
+        field: invalid.pointer.rsplit('/').next().unwrap_or_default().to_owned(),
+        code: invalid.code.to_owned(),
+        detail: invalid.detail.clone(),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"cardamom\", charset=\"UTF-8\""),
+            );
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        response
+    }
+}
+
+impl From<Vec<Invalid>> for ApiError {
+    fn from(errors: Vec<Invalid>) -> Self {
+        let detail = errors.first().map_or("Values were refused.".to_owned(), |first| first.detail.clone());
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid", detail) }
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        vec![invalid].into()
+    }
+}
+
+impl From<JsonError> for ApiError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
+            _ => Self::new(StatusCode::BAD_REQUEST, "malformed", error.to_string()),
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match &error {
+            AccessError::Unauthenticated => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Valid credentials are needed.")
+            }
+            AccessError::Forbidden(scope) => {
+                let detail = format!("This credential lacks the scope {}.", scope.as_str());
+                Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+            }
+            AccessError::Store(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<VaultError> for ApiError {
+    fn from(error: VaultError) -> Self {
+        let (status, code, detail) = match error {
+            VaultError::Invalid(errors) => return errors.into(),
+            VaultError::UnknownKey | VaultError::UnknownCard => return Self::not_found(),
+            VaultError::WrongPassphrase => {
+                (StatusCode::FORBIDDEN, "wrong_passphrase", "The passphrase does not open this key.")
+            }
+            VaultError::TooManyTries => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_tries",
+                "Too many wrong passphrases; wait a minute.",
+            ),
+            VaultError::KeyExists => (StatusCode::CONFLICT, "key_exists", "A key of this name exists."),
+            VaultError::KeyHasCards => (
+                StatusCode::CONFLICT,
+                "key_has_cards",
+                "Cards are stored under this key; safe=false deletes them too.",
+            ),
+            VaultError::KeyIsManaged => {
+                (StatusCode::CONFLICT, "key_is_managed", "The managed key cannot be changed or deleted.")
+            }
+            VaultError::Contended => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "contended",
+                "Others are changing the same thing; try again.",
+            ),
+            VaultError::Store(_) | VaultError::Crypto(_) => return Self::internal(&error),
+        };
+        Self::new(status, code, detail)
+    }
+}
+
+impl From<CaptureError> for ApiError {
+    fn from(error: CaptureError) -> Self {
+        match error {
+            CaptureError::Invalid(errors) => errors.into(),
+            CaptureError::Vault(error) => error.into(),
+            CaptureError::Unknown | CaptureError::UnknownCard => Self::not_found(),
+            CaptureError::Taken => Self::new(StatusCode::CONFLICT, "id_taken", "This id is taken."),
+            CaptureError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+/// Only the holder of the right secret comes here; the body is the one of unknown endpoints, but the detail
+/// says what happened (design.md, semantics).
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let gone = |code, detail| Self::new(StatusCode::NOT_FOUND, code, detail);
+        match refusal {
+            Refusal::Unknown => Self::not_found(),
+            Refusal::Expired => gone("expired", "This capture endpoint has expired."),
+            Refusal::UsedUp => gone("used", "This capture endpoint has been used."),
+            Refusal::Disabled => {
+                gone("disabled", "This capture endpoint was switched off after too many refused numbers.")
+            }
+            Refusal::NoCard => gone("no_card", "The card of this capture endpoint is not stored any more."),
+            Refusal::TooMany => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many captures; wait a minute.")
+            }
+            Refusal::PatchesFull => Self::new(
+                StatusCode::CONFLICT,
+                "patches_full",
+                "Too many changes wait on this card; read or update it with its key first.",
+            ),
+            Refusal::TokenTaken => Self::new(StatusCode::CONFLICT, "token_taken", "No free token was found."),
+        }
+    }
+}

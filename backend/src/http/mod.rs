@@ -1,0 +1,18 @@
+//! The HTTP surfaces: routes, extractors, errors and pages. A handler extracts, authorises, calls one use case
+//! and converts; it knows neither SQL nor keys.
+
+mod assets;
+mod body;
+mod caller;
+mod docs;
+mod error;
+mod headers;
+mod health;
+mod openapi;
+mod pages;
+mod params;
+mod router;
+mod v1;
+
+pub use openapi::document;
+pub use router::{App, router};

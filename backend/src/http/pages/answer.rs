@@ -1,0 +1,116 @@
+//! What all pages share: their data for scripts, their headers, the plain notices.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use frontend::{Notice, NoticePage, notice_page};
+use serde_json::{Value, json};
+
+use super::policy;
+use crate::capture::forms::{Runner, Settings};
+use crate::crypto::{entropy, hex};
+use crate::http::router::App;
+
+/// The language of a page.
+pub const LANG: &str = "en";
+
+/// What a page's script is told (`#cardamom-config`).
+pub struct Config<'a> {
+    /// The form's id.
+    pub form: &'a str,
+    /// The endpoint's name.
+    pub unique_id: &'a str,
+    /// Whether the secret comes in the fragment.
+    pub fragment: bool,
+    /// What was stored: the endpoint's answer and the allowed members of the request.
+    pub result: Option<(&'a Value, &'a Value)>,
+    /// What was refused: status and message.
+    pub failure: Option<(u16, &'a str)>,
+}
+
+/// A nonce; hexadecimal, because minifiers drop quotes.
+pub fn nonce(app: &App) -> String {
+    hex(&entropy::bytes::<16>(&*app.core.entropy))
+}
+
+/// The data of a page's script as JSON that can stand in a script element (security rule 15).
+pub fn config(app: &App, settings: &Settings, config: &Config<'_>) -> String {
+    let runner = settings.runner();
+    let callback = |code: &Option<String>| code.clone().filter(|_| runner == Runner::Worker);
+    let value = json!({
+        "form": config.form,
+        "unique_id": config.unique_id,
+        "fragment": config.fragment,
+        "callbacks": {
+            "runner": runner.as_str(),
+            "success": callback(&settings.success_callback),
+            "error": callback(&settings.error_callback),
+        },
+        "allowed_origins": settings.allowed_origins,
+        "insecure_navigation": app.demo,
+        "result": config.result.map(|(response, request)| json!({ "response": response, "request": request })),
+        "failure": config.failure.map(|(status, message)| json!({
+            "code": status, "status": status, "data": { "error": message, "status": status },
+        })),
+    });
+    for_script(&value)
+}
+
+/// JSON that cannot end a script element or a line of one.
+pub fn for_script(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+/// A notice that belongs to a form.
+pub fn notice(
+    app: &App,
+    status: StatusCode,
+    kind: Notice,
+    settings: &Settings,
+    config: Option<String>,
+) -> Response {
+    let nonce = nonce(app);
+    let page = NoticePage {
+        title: "Card details".to_owned(),
+        lang: LANG.to_owned(),
+        kind,
+        css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
+        nonce: nonce.clone(),
+        page_js: config.is_some().then(|| app.page_assets.page_js.clone()),
+        config,
+    };
+    html(status, notice_page(&page), &policy::card_page(&nonce, settings))
+}
+
+/// The page for everything that is not there, or not any more: one page, whatever the reason.
+pub fn gone(app: &App) -> Response {
+    notice(app, StatusCode::NOT_FOUND, Notice::Gone, &Settings::default(), None)
+}
+
+/// A document with its policy.
+pub fn html(status: StatusCode, document: String, policy: &str) -> Response {
+    let mut response = (status, document).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The parts were checked when the form was made, so the policy is a valid header.
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert(
+        "permissions-policy",
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_cannot_leave_their_script_element() {
+        let text = for_script(&json!({ "a": "</script><!--\u{2028}" }));
+        assert_eq!(text, "{\"a\":\"\\u003c/script>\\u003c!--\\u2028\"}");
+    }
+}

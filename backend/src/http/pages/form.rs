@@ -1,0 +1,355 @@
+//! The hosted form's page: shown with the endpoint's secret in the query or in the fragment, filled by a plain
+//! POST or by the page's own script.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use frontend::{FormPage, Notice, form_page};
+use serde_json::json;
+use shared::{Entry, Field, FormRules};
+use zeroize::Zeroizing;
+
+use super::answer::{self, Config, LANG};
+use super::policy;
+use crate::capture::fill::{self, Filed, FillError, Filled};
+use crate::capture::forms::{self, Runner, Settings};
+use crate::capture::results::{self, Outcome};
+use crate::capture::{CaptureError, facts::Facts};
+use crate::http::body::{FormBody, JsonBody};
+use crate::http::caller::{Address, Merchant, has_credentials};
+use crate::http::error::ApiError;
+use crate::http::params::Params;
+use crate::http::router::App;
+use crate::http::v1;
+use crate::vault::Invalid;
+
+/// Parameters of the page's address that are not stored with the card.
+const OWN: [&str; 5] = ["unique_id", "secret", "reference", "title", "testing"];
+
+/// `GET /v1/capture/iframe/{form}`: with Basic auth the configuration, otherwise the page.
+#[utoipa::path(get, path = "/v1/capture/iframe/{form}", tag = "forms",
+    params(("form" = String, Path, description = "The form's id; `pcd` is the standard form."),
+        ("unique_id" = Option<String>, Query, description = "The endpoint's name."),
+        ("secret" = Option<String>, Query, description = "The endpoint's secret; better as `#secret=…` behind the address."),
+        ("reference" = Option<String>, Query, description = "The reference of the captured card."),
+        ("title" = Option<String>, Query, description = "The page's title.")),
+    responses((status = 200, content_type = "text/html", description = "The page; with credentials the form's settings as JSON."),
+        (status = 404, description = "Nothing is there, or not any more.")))]
+pub async fn open(
+    State(app): State<Arc<App>>,
+    Path(form): Path<String>,
+    Address(address): Address,
+    params: Params,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if has_credentials(request.headers()) {
+        let (mut parts, _) = request.into_parts();
+        let merchant = Merchant::from_request_parts(&mut parts, &app).await?;
+        return Ok(v1::form::show(&app, &merchant, &form).await?.into_response());
+    }
+    Ok(match params.find("secret") {
+        Some(secret) => with_secret(&app, &form, &params, secret, &address).await?,
+        None => without_secret(&app, &form, &params).await?,
+    })
+}
+
+/// `POST /v1/capture/iframe/{form}`: the plain form, answered by a redirect to a page of ours; or the page's
+/// script with JSON, answered in JSON.
+#[utoipa::path(post, path = "/v1/capture/iframe/{form}", tag = "forms",
+    params(("form" = String, Path, description = "The form's id.")),
+    request_body(content = Object, description = "The page's own fields."),
+    responses((status = 200, description = "JSON in, JSON out: `response`, `request`, `next`."),
+        (status = 303, description = "The result's page."), (status = 400, body = crate::http::error::Problem),
+        (status = 403, body = crate::http::error::Problem), (status = 404, body = crate::http::error::Problem)))]
+pub async fn submit(
+    State(app): State<Arc<App>>,
+    Path(form): Path<String>,
+    Address(address): Address,
+    request: Request,
+) -> Result<Response, ApiError> {
+    check_same_origin(request.headers())?;
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        let secret = v1::capture::secret(request.headers());
+        let JsonBody(body) = JsonBody::from_request(request, &app).await?;
+        let texts =
+            body.iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_typed()?.to_owned())));
+        let mut filled = filled(form, texts, address);
+        filled.secret = secret.unwrap_or_default();
+        return Ok(answer_script(&app, &filled).await?.into_response());
+    }
+    let FormBody(fields) = FormBody::from_request(request, &app).await?;
+    let texts = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let filled = filled(form, texts, address);
+    let target = answer_plain(&app, &filled).await?;
+    Ok(Redirect::to(&target).into_response())
+}
+
+async fn with_secret(
+    app: &App,
+    form: &str,
+    params: &Params,
+    secret: &str,
+    address: &str,
+) -> Result<Response, ApiError> {
+    let unique_id = params.find("unique_id").unwrap_or_default();
+    let facts = match app.facts.prove(&app.core, unique_id, Some(secret), address).await {
+        Ok(facts) => facts,
+        Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
+        Err(error) => return Err(error.into()),
+    };
+    let endpoint = &facts.endpoint;
+    let settings = match forms::settings(&app.core, &endpoint.merchant, endpoint.mode, form).await {
+        Ok(settings) => settings,
+        Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
+        Err(error) => return Err(error.into()),
+    };
+    let limited = app.core.policy.limits.is_some();
+    if endpoint.state(app.core.now(), limited, settings.single_use).is_err() {
+        return Ok(answer::notice(app, StatusCode::NOT_FOUND, Notice::Gone, &settings, None));
+    }
+    let rules = fill::rules_for(&settings, endpoint.lock.as_ref());
+    Ok(show(app, form, params, &settings, rules, Some(&facts)))
+}
+
+/// The secret is in the fragment, which no server sees: the page is the same for every endpoint, so that it
+/// tells nothing about any.
+async fn without_secret(app: &App, form: &str, params: &Params) -> Result<Response, ApiError> {
+    let settings = if form == forms::STANDARD {
+        Settings::default()
+    } else {
+        match forms::settings_by_secret_name(&app.core, form).await {
+            Ok(settings) => settings,
+            Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let rules = settings.rules();
+    Ok(show(app, form, params, &settings, rules, None))
+}
+
+fn show(
+    app: &App,
+    form: &str,
+    params: &Params,
+    settings: &Settings,
+    rules: FormRules,
+    facts: Option<&Facts>,
+) -> Response {
+    if !fill::is_usable(&rules, facts) {
+        return answer::notice(app, StatusCode::NOT_FOUND, Notice::NotAllowed, settings, None);
+    }
+    let unique_id = params.find("unique_id").unwrap_or_default();
+    let mut hidden = vec![("unique_id".to_owned(), unique_id.to_owned())];
+    hidden.extend(params.find("secret").map(|secret| ("secret".to_owned(), secret.to_owned())));
+    if !rules.of(Field::Reference).visible {
+        hidden.extend(params.find("reference").map(|text| ("reference".to_owned(), text.to_owned())));
+    }
+    let others: Vec<_> = params
+        .iter()
+        .filter(|(name, _)| !OWN.contains(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    hidden.extend(fill::usable_extra(&others));
+    let fragment = params.find("secret").is_none();
+    let title = params.find("title").map(|title| title.chars().take(100).collect::<String>());
+    let draft = Draft { form, unique_id, hidden, fragment, title, ..Draft::default() };
+    draft.answer(app, settings, rules)
+}
+
+/// A form page before it is rendered: fresh, or again after a refusal.
+#[derive(Default)]
+pub struct Draft<'a> {
+    /// The form's id.
+    pub form: &'a str,
+    /// The endpoint's name.
+    pub unique_id: &'a str,
+    /// Hidden inputs.
+    pub hidden: Vec<(String, String)>,
+    /// Whether the secret comes in the fragment.
+    pub fragment: bool,
+    /// The page's title.
+    pub title: Option<String>,
+    /// Entered values that are no secrets.
+    pub values: Vec<(Field, String)>,
+    /// What was wrong with which field.
+    pub errors: Vec<shared::FieldError>,
+    /// What was wrong as a whole.
+    pub failure: Option<(u16, String)>,
+}
+
+impl Draft<'_> {
+    /// Renders the page.
+    pub fn answer(self, app: &App, settings: &Settings, rules: FormRules) -> Response {
+        let nonce = answer::nonce(app);
+        let failure = self.failure.as_ref().map(|(status, text)| (*status, text.as_str()));
+        let config = Config {
+            form: self.form,
+            unique_id: self.unique_id,
+            fragment: self.fragment,
+            result: None,
+            failure,
+        };
+        let status = if self.errors.is_empty() && self.failure.is_none() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        };
+        let page = FormPage {
+            title: self.title.unwrap_or_else(|| "Card details".to_owned()),
+            lang: LANG.to_owned(),
+            rules,
+            action: format!("/v1/capture/iframe/{}", self.form),
+            config: answer::config(app, settings, &config),
+            hidden: self.hidden,
+            values: self.values,
+            errors: self.errors,
+            alert: self.failure.map(|(_, text)| text),
+            needs_fragment: self.fragment,
+            css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
+            nonce: nonce.clone(),
+            assets: app.page_assets.clone(),
+        };
+        answer::html(status, form_page(&page), &policy::card_page(&nonce, settings))
+    }
+}
+
+/// Plain POSTs are checked by Sec-Fetch-Site; Origin is "null" under our referrer policy (security rule 17).
+fn check_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+        None | Some(b"same-origin") => Ok(()),
+        Some(_) => Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "This form is sent from its own page only.",
+        )),
+    }
+}
+
+/// Sorts the inputs of a page: its fields, its own hidden ones, and further members.
+fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: String) -> Filled {
+    let mut filled = Filled {
+        form,
+        unique_id: String::new(),
+        secret: Zeroizing::new(String::new()),
+        entry: Entry::default(),
+        reference: None,
+        extra: Vec::new(),
+        address,
+    };
+    for (name, text) in texts {
+        match name.as_str() {
+            "unique_id" => filled.unique_id = text,
+            "secret" => filled.secret = Zeroizing::new(text),
+            _ => {
+                if let Some(field) = Field::from_name(&name) {
+                    if field == Field::Reference {
+                        filled.reference = Some(text.clone()).filter(|text| !text.is_empty());
+                    }
+                    filled.entry.set(field, text);
+                } else if !OWN.contains(&name.as_str()) {
+                    filled.extra.push((name, text));
+                }
+            }
+        }
+    }
+    filled
+}
+
+/// Files a form for the page's script.
+async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_json::Value>, ApiError> {
+    let filed = match fill::file(&app.core, &app.facts, filled).await {
+        Ok(filed) => filed,
+        Err(FillError::Fields(errors)) => return Err(field_errors(&errors).into()),
+        Err(FillError::Capture(error)) => return Err(error.into()),
+    };
+    let (response, request) = told(&filed);
+    let (runner, id) = keep(app, filled, &response, &request).await?;
+    let next = (runner == Runner::DonePage).then(|| format!("/v1/capture/done/{id}"));
+    Ok(axum::Json(json!({ "response": response, "request": request, "next": next })))
+}
+
+/// Files a plain form; answers where to go.
+async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
+    let (errors, failure) = match fill::file(&app.core, &app.facts, filled).await {
+        Ok(filed) => {
+            let (response, request) = told(&filed);
+            let (runner, id) = keep(app, filled, &response, &request).await?;
+            let page = if runner == Runner::DonePage { "done" } else { "result" };
+            return Ok(format!("/v1/capture/{page}/{id}"));
+        }
+        Err(FillError::Fields(errors)) => (errors, None),
+        Err(FillError::Capture(error)) => {
+            let error = ApiError::from(error);
+            if error.status() == StatusCode::NOT_FOUND {
+                return Ok("/v1/capture/result/ended".to_owned());
+            }
+            (Vec::new(), Some((error.status().as_u16(), error.detail().to_owned())))
+        }
+    };
+    let Ok(facts) =
+        app.facts.prove(&app.core, &filled.unique_id, Some(&filled.secret), &filled.address).await
+    else {
+        return Ok("/v1/capture/result/ended".to_owned());
+    };
+    let outcome = refused(filled, &errors, failure);
+    let id = results::keep(&app.core, &facts.endpoint.merchant, facts.endpoint.mode, &outcome).await?;
+    Ok(format!("/v1/capture/result/{id}"))
+}
+
+fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16, String)>) -> Outcome {
+    let keeps = [Field::CardHolder, Field::Expiry, Field::Reference];
+    let mut hidden = filled.extra.clone();
+    hidden.extend(filled.reference.clone().map(|reference| ("reference".to_owned(), reference)));
+    Outcome::Refused {
+        form: filled.form.clone(),
+        unique_id: filled.unique_id.clone(),
+        secret: filled.secret.to_string(),
+        hidden,
+        // A number typed into the wrong field is not shown again either.
+        values: keeps
+            .iter()
+            .map(|field| (field.name().to_owned(), filled.entry.value(*field).to_owned()))
+            .filter(|(_, text)| !shared::digits::holds_card_number(text))
+            .collect(),
+        errors: errors.iter().map(|e| (e.field.name().to_owned(), e.problem.code().to_owned())).collect(),
+        failure,
+    }
+}
+
+/// Keeps what the next page needs; answers where callbacks run and the result's id.
+async fn keep(
+    app: &App,
+    filled: &Filled,
+    response: &serde_json::Value,
+    request: &serde_json::Value,
+) -> Result<(Runner, String), ApiError> {
+    let facts = app.facts.prove(&app.core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
+    let endpoint = &facts.endpoint;
+    let settings = forms::settings(&app.core, &endpoint.merchant, endpoint.mode, &filled.form).await?;
+    let outcome = Outcome::Stored {
+        form: filled.form.clone(),
+        unique_id: filled.unique_id.clone(),
+        response: response.clone(),
+        request: request.clone(),
+    };
+    let id = results::keep(&app.core, &endpoint.merchant, endpoint.mode, &outcome).await?;
+    Ok((settings.runner(), id))
+}
+
+/// The endpoint's answer and the allowed members, as callbacks get them.
+fn told(filed: &Filed) -> (serde_json::Value, serde_json::Value) {
+    let captured = &filed.captured;
+    let response = json!({ "user": captured.user, "token": captured.token, "reference": captured.reference });
+    let request = serde_json::from_str(&filed.request.to_json()).unwrap_or_default();
+    (response, request)
+}
+
+fn field_errors(errors: &[shared::FieldError]) -> Vec<Invalid> {
+    errors
+        .iter()
+        .map(|error| Invalid::new(format!("/{}", error.field.name()), error.problem.code(), error.message()))
+        .collect()
+}

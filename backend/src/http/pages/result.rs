@@ -1,0 +1,91 @@
+//! Pages after a submit, under unguessable addresses that end after five minutes.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use frontend::Notice;
+use shared::{Field, FieldError, Problem};
+
+use super::answer::{self, Config};
+use super::form::Draft;
+use super::{done as done_page, policy};
+use crate::capture::fill;
+use crate::capture::forms::{self, Settings};
+use crate::capture::results::{self, Outcome, Read};
+use crate::capture::{CaptureError, endpoints};
+use crate::http::error::ApiError;
+use crate::http::router::App;
+
+/// `GET /v1/capture/result/{id}`: the success page, with callbacks that run in a worker; or the form again.
+pub async fn result(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let Some((read, settings)) = find(&app, &id).await? else { return Ok(answer::gone(&app)) };
+    Ok(match &read.outcome {
+        Outcome::Stored { form, unique_id, response, request } => {
+            let config =
+                Config { form, unique_id, fragment: false, result: Some((response, request)), failure: None };
+            // The second reader sees that it worked, and nothing else.
+            let config = (!read.again).then(|| answer::config(&app, &settings, &config));
+            answer::notice(&app, StatusCode::OK, Notice::Success, &settings, config)
+        }
+        Outcome::Refused { .. } => form_again(&app, read, &settings).await?,
+    })
+}
+
+/// `GET /v1/capture/done/{id}`: the page of opaque origin where callbacks run that need a document.
+pub async fn done(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let Some((read, settings)) = find(&app, &id).await? else { return Ok(answer::gone(&app)) };
+    let Outcome::Stored { response, request, .. } = &read.outcome else { return Ok(answer::gone(&app)) };
+    if read.again {
+        return Ok(answer::notice(&app, StatusCode::OK, Notice::Success, &settings, None));
+    }
+    let nonce = answer::nonce(&app);
+    let page = done_page::page(&nonce, &settings, response, request);
+    Ok(answer::html(StatusCode::OK, page, &policy::done_page(&nonce, &settings)))
+}
+
+async fn find(app: &App, id: &str) -> Result<Option<(Read, Settings)>, ApiError> {
+    let read = match results::read(&app.core, id).await {
+        Ok(read) => read,
+        Err(CaptureError::Unknown) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let (Outcome::Stored { form, .. } | Outcome::Refused { form, .. }) = &read.outcome;
+    match forms::settings(&app.core, &read.merchant, read.mode, form).await {
+        Ok(settings) => Ok(Some((read, settings))),
+        Err(CaptureError::Unknown) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn form_again(app: &App, read: Read, settings: &Settings) -> Result<Response, ApiError> {
+    let Outcome::Refused { form, unique_id, secret, hidden, values, errors, failure } = read.outcome else {
+        return Ok(answer::gone(app));
+    };
+    let Some(endpoint) = endpoints::find_of(&app.core, &read.merchant, read.mode, &unique_id).await? else {
+        return Ok(answer::gone(app));
+    };
+    let rules = fill::rules_for(settings, endpoint.lock.as_ref());
+    let mut inputs = vec![("unique_id".to_owned(), unique_id.clone()), ("secret".to_owned(), secret)];
+    let shows_reference = rules.of(Field::Reference).visible;
+    inputs.extend(hidden.into_iter().filter(|(name, _)| !(shows_reference && name == "reference")));
+    let draft = Draft {
+        form: &form,
+        unique_id: &unique_id,
+        hidden: inputs,
+        fragment: false,
+        title: None,
+        values: values
+            .into_iter()
+            .filter_map(|(name, text)| Some((Field::from_name(&name)?, text)))
+            .collect(),
+        errors: errors.iter().filter_map(|(field, problem)| field_error(field, problem)).collect(),
+        failure,
+    };
+    Ok(draft.answer(app, settings, rules))
+}
+
+fn field_error(field: &str, problem: &str) -> Option<FieldError> {
+    Some(FieldError { field: Field::from_name(field)?, problem: Problem::from_code(problem)? })
+}

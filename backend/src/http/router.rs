@@ -1,0 +1,111 @@
+//! All routes, grouped by who calls them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, Method, header};
+use axum::routing::get;
+use frontend::Assets as PageAssets;
+use ipnet::IpNet;
+use tower_http::cors::{Any, CorsLayer};
+use url::Url;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ApiError;
+use super::{assets, docs, headers, health, openapi, pages, v1};
+use crate::assets::Assets;
+use crate::capture::facts::FactsCache;
+use crate::core::Core;
+use crate::outgoing::Outgoing;
+
+/// What handlers work with. Built once at start-up.
+pub struct App {
+    /// The use cases' parts.
+    pub core: Core,
+    /// What is known of endpoints for the moment.
+    pub facts: FactsCache,
+    /// The one client for outgoing calls.
+    pub outgoing: Outgoing,
+    /// The browser's files.
+    pub assets: Assets,
+    /// How pages refer to them.
+    pub page_assets: PageAssets,
+    /// Where the world reaches this server.
+    pub public_url: Url,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether the demo shop runs beside: callbacks may then lead to http on this machine.
+    pub demo: bool,
+}
+
+impl App {
+    /// A path of this server as the interface's `link`: host and path, without a scheme (spec A.5).
+    pub fn link(&self, path: &str) -> String {
+        let authority = self.public_url.authority();
+        format!("{authority}{path}")
+    }
+}
+
+/// The whole server. Trailing slashes are cut before routing, so it has to be wrapped from outside.
+pub fn router(app: Arc<App>) -> Router {
+    let (documented, document) = api().split_for_parts();
+    let document: Arc<str> = openapi::render(document).into();
+    documented
+        .merge(undocumented(&document))
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async {
+            let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+            ApiError::new(status, "method", "This address does not take this method.")
+        })
+        .layer(axum::middleware::from_fn(headers::finish))
+        .with_state(app)
+}
+
+/// The routes that stand in the API document.
+pub fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        // Merchant backends: vault keys and cards.
+        .routes(routes!(v1::key::create, v1::key::list, v1::key::change, v1::key::delete))
+        .routes(routes!(v1::key::rotate))
+        .routes(routes!(v1::vault::store, v1::vault::read, v1::vault::delete))
+        .routes(routes!(v1::vault::update))
+        // Merchant backends: capture endpoints and hosted forms.
+        .routes(routes!(v1::capture::create, v1::capture::list))
+        .routes(routes!(v1::form::create))
+        // Cardholders: the hosted page.
+        .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
+        // Browsers of other sites, by the endpoint's secret.
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(v1::capture::submit, v1::capture::show, v1::capture::delete))
+                .layer(capture_cors()),
+        )
+        // Operators.
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// Pages that follow a submit, files, and the documentation itself.
+fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
+    let (json, page) = (Arc::clone(document), Arc::clone(document));
+    Router::new()
+        .route("/v1/capture/result/{id}", get(pages::result))
+        .route("/v1/capture/done/{id}", get(pages::done))
+        .route("/assets/{file}", get(assets::file))
+        .route("/openapi.json", get(move || docs::json(json)))
+        .route("/docs", get(move || docs::page(page)))
+}
+
+/// A capture's pre-flight: any site may send, with the secret in its header; nothing of a session exists.
+fn capture_cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            HeaderName::from_static("x-pcivault-capture-secret"),
+            HeaderName::from_static("x-capture-secret"),
+        ])
+        .max_age(std::time::Duration::from_secs(600))
+}

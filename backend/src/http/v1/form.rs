@@ -1,0 +1,86 @@
+//! `/v1/capture/iframe`: hosted forms. Their owner creates, reads and deletes them here; the page itself is in
+//! `pages` (spec A.5).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::wire::{Deleted, FormCreate, FormCreated};
+use crate::capture::forms::{self, Runner};
+use crate::http::body::JsonBody;
+use crate::http::caller::Merchant;
+use crate::http::error::{ApiError, Problem};
+use crate::http::params::Params;
+use crate::http::router::App;
+use crate::model::Scope;
+
+/// Creates a hosted form.
+#[utoipa::path(post, path = "/v1/capture/iframe", tag = "forms",
+    params(("form_type" = Option<String>, Query, description = "`pcd`, a card form."),
+        ("form_id" = Option<String>, Query, description = "The form's id; generated when left out.")),
+    request_body = FormCreate,
+    responses((status = 200, body = FormCreated), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 409, body = Problem)),
+    security(("basic" = []), ("api_key" = [])))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    merchant: Merchant,
+    params: Params,
+    JsonBody(body): JsonBody,
+) -> Result<Json<FormCreated>, ApiError> {
+    let caller = merchant.with(Scope::FormWrite)?;
+    let text = |name| params.find(name).map(str::to_owned);
+    let created =
+        forms::create(&app.core, &app.outgoing, caller, text("form_type"), text("form_id"), body).await?;
+    Ok(Json(FormCreated {
+        link: app.link(&format!("/v1/capture/iframe/{}", created.form.id)),
+        kind: created.form.form_type,
+        id: created.form.id,
+        callback_runner: created.settings.runner().as_str().to_owned(),
+        ignored: created.ignored,
+    }))
+}
+
+/// A form's settings, for its owner.
+pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde_json::Value>, ApiError> {
+    let caller = merchant.with(Scope::FormWrite)?;
+    let form = forms::find(&app.core, &caller.merchant, caller.mode, id).await?;
+    let settings = forms::settings(&app.core, &caller.merchant, caller.mode, id).await?;
+    let fields: serde_json::Map<_, _> = settings
+        .fields
+        .iter()
+        .map(|(name, (visible, validate))| {
+            (name.clone(), serde_json::json!({ "visible": visible, "validate": validate }))
+        })
+        .collect();
+    Ok(Json(serde_json::json!({
+        "type": form.form_type,
+        "id": form.id,
+        "link": app.link(&format!("/v1/capture/iframe/{}", form.id)),
+        "callback_runner": settings.runner().as_str(),
+        "callbacks": settings.runner() != Runner::None,
+        "field_options": fields,
+        "strip_spaces": settings.strip_spaces,
+        "disable_luhn": settings.disable_luhn,
+        "single_use": settings.single_use,
+        "allowed_origins": settings.allowed_origins,
+        "js_links": settings.js_links,
+        "created_at": form.created_at.rfc3339(),
+    })))
+}
+
+/// Deletes a hosted form.
+#[utoipa::path(delete, path = "/v1/capture/iframe/{form}", tag = "forms",
+    params(("form" = String, Path, description = "The form's id.")),
+    responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 404, body = Problem)),
+    security(("basic" = []), ("api_key" = [])))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    merchant: Merchant,
+    Path(id): Path<String>,
+) -> Result<Json<Deleted>, ApiError> {
+    let caller = merchant.with(Scope::FormWrite)?;
+    forms::delete(&app.core, caller, &id).await?;
+    Ok(Json(Deleted { deleted: true }))
+}

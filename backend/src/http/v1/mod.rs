@@ -1,0 +1,50 @@
+//! The vault and capture surface (seed 002, spec/vault-and-links.md A).
+
+pub mod capture;
+pub mod form;
+pub mod key;
+pub mod vault;
+pub mod wire;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::error::ApiError;
+use super::params::Params;
+use crate::storage::Page;
+use crate::vault::Invalid;
+
+/// The header in which a list tells where its next page begins (spec A.1).
+const NEXT: HeaderName = HeaderName::from_static("x-pcivault-next-token");
+/// The largest page.
+const LARGEST_PAGE: u32 = 1_000;
+
+/// The page that a list call asks for: `limit` and `next_token`.
+fn page(params: &Params) -> Result<Page, ApiError> {
+    // The interface's own default is 65,536; a larger page is cut to ours and followed by the next.
+    let limit = params.number("limit", 1..=65_536)?.unwrap_or(LARGEST_PAGE).min(LARGEST_PAGE);
+    let after = params.find("next_token").map(str::to_owned);
+    if after.as_ref().is_some_and(|after| after.len() > 512) {
+        return Err(Invalid::new("/next_token", "unknown", "This is no next_token of ours.").into());
+    }
+    Ok(Page { after, limit })
+}
+
+/// The header that leads to the next page, where this one was full.
+fn next(last: Option<String>, got: usize, page: &Page) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let full = u32::try_from(got).is_ok_and(|got| got >= page.limit);
+    if let Some(value) = last.filter(|_| full).and_then(|last| HeaderValue::from_str(&last).ok()) {
+        headers.insert(NEXT, value);
+    }
+    headers
+}
+
+/// Percent-encodes a part of a page token, so that it can stand in a header and between separators.
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Reverses `encode`.
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,269 @@
+//! The bodies of the vault and capture surface.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::capture::endpoints;
+use crate::model::{CaptureEndpoint, Lock, Shown, Timestamp};
+
+/// A key and its passphrase; the only answer that ever shows one.
+#[derive(Serialize, ToSchema)]
+pub struct KeyCreated {
+    /// The passphrase. Who loses it loses the cards.
+    pub passphrase: String,
+    /// The key's name.
+    pub user: String,
+}
+
+/// The body that makes a key.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
+pub struct KeyCreate {
+    /// The key's name.
+    user: String,
+    /// The passphrase; generated when left out.
+    passphrase: Option<String>,
+}
+
+/// The body that changes a passphrase.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
+pub struct KeyChange {
+    /// The key's name.
+    user: String,
+    /// The passphrase so far.
+    passphrase: String,
+    /// The passphrase from now on.
+    new_passphrase: String,
+}
+
+/// A key, named.
+#[derive(Serialize, ToSchema)]
+pub struct KeyNamed {
+    /// The key's name.
+    pub user: String,
+    /// The version of the pair that new records are sealed to; after a rotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+/// A stored card: its name, and with `return_card_metadata` what may be shown of it.
+#[derive(Serialize, ToSchema)]
+pub struct Tokenised {
+    /// The vault key's name.
+    pub user: String,
+    /// The token.
+    pub token: String,
+    /// The reference, where the card has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reference: String,
+    /// What may be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card_metadata: Option<CardMetadata>,
+}
+
+/// What may be shown of a card.
+#[derive(Serialize, ToSchema)]
+pub struct CardMetadata {
+    /// Brand, such as `visa`.
+    pub brand: String,
+    /// At most the first six digits.
+    pub first_six: String,
+    /// The last four digits.
+    pub last_four: String,
+    /// The number with its middle hidden.
+    pub masked: String,
+    /// `MM/YY`, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<String>,
+    /// Whether that month lies in the past.
+    pub expired: bool,
+    /// The holder's name, masked.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub card_holder: String,
+}
+
+/// An entry of the list of cards.
+#[derive(Serialize, ToSchema)]
+pub struct CardListed {
+    /// The token.
+    pub token: String,
+    /// The reference, where the card has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reference: String,
+    /// When it was stored; with `return_card_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// When it was last changed; with `return_card_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+    /// What may be shown; with `return_card_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card_metadata: Option<CardMetadata>,
+}
+
+/// A created capture endpoint (seed 002).
+#[derive(Serialize, ToSchema)]
+pub struct EndpointCreated {
+    /// The path to post to.
+    pub url: String,
+    /// The name in that path.
+    pub unique_id: String,
+    /// The secret, shown once.
+    pub secret: String,
+    /// When it ends; null where it does not.
+    pub expires_at: Option<String>,
+    /// The card that it is locked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lockdown_info: Option<LockdownInfo>,
+}
+
+/// The card that an endpoint is locked to.
+#[derive(Serialize, ToSchema)]
+pub struct LockdownInfo {
+    /// The card's token.
+    pub token: String,
+    /// The card's reference, where it has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reference: String,
+}
+
+/// The body of a creation. All of it is optional; parameters may stand in the query instead.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
+pub struct EndpointCreate {
+    /// Where to tell captures: `url` (https), `secret`, `max_attempts` (1 to 16), `metadata`.
+    webhook: Option<serde_json::Value>,
+    /// Captures in its life.
+    max_uses: Option<u32>,
+}
+
+/// A capture endpoint as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub struct EndpointShown {
+    /// The path to post to.
+    pub url: String,
+    /// The name in that path.
+    pub unique_id: String,
+    /// The vault key's name.
+    pub user: String,
+    /// When it ends.
+    pub expires_at: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// Captures so far.
+    pub uses: u32,
+    /// Captures in its life.
+    pub max_uses: u32,
+    /// Whether it was switched off after too many refused numbers.
+    pub disabled: bool,
+    /// The card that it is locked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lockdown_info: Option<LockdownInfo>,
+}
+
+/// A created hosted form (seed 002).
+#[derive(Serialize, ToSchema)]
+pub struct FormCreated {
+    /// The form's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The form's id.
+    pub id: String,
+    /// Host and path of the page, without a scheme, as the interface has it.
+    pub link: String,
+    /// Where its callbacks run: `none`, `worker` or `done_page`.
+    pub callback_runner: String,
+    /// Members of the body that this server does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
+}
+
+/// The body that makes a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
+pub struct FormCreate {
+    /// By field (`card_number`, `card_holder`, `expiry`, `cvv`, `reference`): `visible`, `validate`.
+    field_options: Option<serde_json::Value>,
+    /// Base64 of a JavaScript function expression.
+    success_callback: Option<String>,
+    /// Base64 of a JavaScript function expression.
+    error_callback: Option<String>,
+    /// Base64 of CSS.
+    embedded_css: Option<String>,
+    /// Addresses of stylesheets, fetched once now.
+    css_links: Option<Vec<String>>,
+    /// Base64 of a script for the done page.
+    embedded_js: Option<String>,
+    /// Addresses of scripts for the done page.
+    js_links: Option<Vec<String>>,
+    /// Origins that may frame the page and are told results.
+    allowed_origins: Option<Vec<String>>,
+    /// Switches the Luhn check off.
+    disable_luhn: Option<bool>,
+    /// Accepted; numbers are always stored without spaces.
+    strip_spaces: Option<bool>,
+    /// One capture only.
+    single_use: Option<bool>,
+}
+
+/// Something that was deleted.
+#[derive(Serialize, ToSchema)]
+pub struct Deleted {
+    /// Always true.
+    pub deleted: bool,
+}
+
+impl CardMetadata {
+    /// Of what may be shown; `now` decides whether the card has expired.
+    pub fn of(shown: &Shown, now: Timestamp) -> Self {
+        Self {
+            brand: shown.brand.wire().to_owned(),
+            first_six: shown.first_six.clone(),
+            last_four: shown.last_four.clone(),
+            masked: shared::mask::number(&shown.first_six, &shown.last_four, usize::from(shown.digits)),
+            expiry: shown.expiry.map(shared::Expiry::short),
+            expired: shown.expiry.is_some_and(|expiry| expiry.is_past(now.year_month())),
+            card_holder: shown.holder.clone(),
+        }
+    }
+}
+
+impl From<&Lock> for LockdownInfo {
+    fn from(lock: &Lock) -> Self {
+        Self { token: lock.token.clone(), reference: lock.reference.clone() }
+    }
+}
+
+impl From<endpoints::Created> for EndpointCreated {
+    fn from(created: endpoints::Created) -> Self {
+        let endpoint = created.endpoint;
+        Self {
+            url: path(&endpoint.unique_id),
+            secret: created.secret.to_string(),
+            expires_at: endpoint.expires_at.map(Timestamp::rfc3339),
+            lockdown_info: endpoint.lock.as_ref().map(Into::into),
+            unique_id: endpoint.unique_id,
+        }
+    }
+}
+
+impl From<&CaptureEndpoint> for EndpointShown {
+    fn from(endpoint: &CaptureEndpoint) -> Self {
+        Self {
+            url: path(&endpoint.unique_id),
+            unique_id: endpoint.unique_id.clone(),
+            user: endpoint.key_name.clone(),
+            expires_at: endpoint.expires_at.map(Timestamp::rfc3339),
+            created_at: endpoint.created_at.rfc3339(),
+            uses: endpoint.uses,
+            max_uses: endpoint.max_uses,
+            disabled: endpoint.disabled_at.is_some(),
+            lockdown_info: endpoint.lock.as_ref().map(Into::into),
+        }
+    }
+}
+
+fn path(unique_id: &str) -> String {
+    format!("/v1/capture/{unique_id}")
+}

@@ -1,0 +1,110 @@
+//! Merchants and the credentials they call with.
+
+use super::{ApiKeyId, MerchantId, Mode, Timestamp};
+
+/// A tenant.
+#[derive(Clone, Debug)]
+pub struct Merchant {
+    /// Identity.
+    pub id: MerchantId,
+    /// The name given by the operator.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a credential may do. Names are the wire's; the set is stored as text with spaces between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Create, list and delete capture endpoints.
+    CaptureCreate,
+    /// Create, read and delete hosted forms.
+    FormWrite,
+    /// Store, change and delete cards and vault keys.
+    CardWrite,
+    /// Read cards without their security code.
+    CardRead,
+    /// Read a stored security code, which counts as a use of it. Never given by default.
+    CvvRead,
+}
+
+impl Scope {
+    const ALL: [Self; 5] =
+        [Self::CaptureCreate, Self::FormWrite, Self::CardWrite, Self::CardRead, Self::CvvRead];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CaptureCreate => "capture:create",
+            Self::FormWrite => "form:write",
+            Self::CardWrite => "card:write",
+            Self::CardRead => "card:read",
+            Self::CvvRead => "cvv:read",
+        }
+    }
+
+    /// The scope of a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// All that a new merchant's credentials may do: everything but reading security codes.
+    pub fn usual() -> Self {
+        Self::of(&[Scope::CaptureCreate, Scope::FormWrite, Scope::CardWrite, Scope::CardRead])
+    }
+
+    /// A set of the given scopes.
+    pub fn of(scopes: &[Scope]) -> Self {
+        Self(scopes.iter().fold(0, |bits, &scope| bits | 1 << scope as u8))
+    }
+
+    /// This set and one scope more.
+    #[must_use]
+    pub fn with(self, scope: Scope) -> Self {
+        Self(self.0 | 1 << scope as u8)
+    }
+
+    /// Whether the set holds a scope.
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & (1 << scope as u8) != 0
+    }
+
+    /// Reads the stored text; unknown names are ignored, so that an older node can read a newer row.
+    pub fn parse(text: &str) -> Self {
+        Self::of(&text.split(' ').filter_map(Scope::parse).collect::<Vec<_>>())
+    }
+}
+
+impl std::fmt::Display for Scopes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = Scope::ALL.into_iter().filter(|&s| self.has(s)).map(Scope::as_str).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
+/// A credential: a login (Basic user name, or the first half of an API key) and the hash of its secret.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Identity.
+    pub id: ApiKeyId,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// The mode of everything done with it.
+    pub mode: Mode,
+    /// The public half; unique over the installation.
+    pub login: String,
+    /// SHA-256 of the generated secret (security rule 5).
+    pub secret_hash: Vec<u8>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was ended, if it was.
+    pub revoked_at: Option<Timestamp>,
+}

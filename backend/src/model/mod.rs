@@ -1,0 +1,21 @@
+//! The nouns of the product as plain records: no I/O, no axum, no SQL. What use cases and storage exchange.
+
+pub mod access;
+pub mod audit;
+pub mod capture;
+pub mod card;
+pub mod form;
+pub mod id;
+pub mod key;
+pub mod outbox;
+pub mod time;
+
+pub use access::{ApiKey, Merchant, Scope, Scopes};
+pub use audit::{AuditEntry, Outcome};
+pub use capture::{CaptureEndpoint, Lock, Refusal};
+pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
+pub use form::{HostedForm, PageResult};
+pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId};
+pub use key::{Custody, KeyPairRow, VaultKey};
+pub use outbox::OutboxEvent;
+pub use time::{Clock, Mode, SystemClock, Timestamp};

@@ -1,0 +1,116 @@
+//! Time and mode: milliseconds since the epoch, the clock that hands them out, and test against live.
+
+use std::time::{Duration, SystemTime};
+
+use shared::YearMonth;
+
+/// A point in time: milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Later by a duration; saturates.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Earlier by a duration; saturates.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whole minutes since the epoch: the window of per-minute limits.
+    pub const fn minute(self) -> i64 {
+        self.0.div_euclid(60_000)
+    }
+
+    /// Whole hours since the epoch: the window of a CVV key.
+    pub const fn hour(self) -> i64 {
+        self.0.div_euclid(3_600_000)
+    }
+
+    /// RFC 3339 in UTC with seconds, as the vault interface writes times.
+    pub fn rfc3339(self) -> String {
+        jiff::Timestamp::from_second(self.0.div_euclid(1000))
+            .map_or_else(|_| String::new(), |t| t.to_string())
+    }
+
+    /// The month in which this lies, in UTC.
+    pub fn year_month(self) -> YearMonth {
+        let date = jiff::Timestamp::from_millisecond(self.0)
+            .map_or(jiff::civil::Date::MIN, |t| t.to_zoned(jiff::tz::TimeZone::UTC).date());
+        YearMonth {
+            year: u16::try_from(date.year()).unwrap_or(0),
+            month: u8::try_from(date.month()).unwrap_or(1),
+        }
+    }
+}
+
+/// Where the present time comes from. Tests pass one of their own.
+pub trait Clock: Send + Sync {
+    /// The present time.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Test and live data never mix: the mode is the credential's, and part of every key and ciphertext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Real cards.
+    Live,
+    /// Test cards.
+    Test,
+}
+
+impl Mode {
+    /// The name in storage, bindings and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+
+    /// The mode of a stored name.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_interface_writes_them() {
+        let time = Timestamp::from_millis(1_658_763_779_123);
+        assert_eq!(time.rfc3339(), "2022-07-25T15:42:59Z");
+        assert_eq!(time.year_month(), YearMonth { year: 2022, month: 7 });
+    }
+}

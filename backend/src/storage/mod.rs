@@ -1,0 +1,78 @@
+//! What the use cases know of storage: a transaction value, the capture lane beside it, and nothing of SQL.
+//!
+//! `Store::begin` gives a transaction that ends by `commit`, or is undone when dropped. Finders take the
+//! merchant; the few that find by an unguessable name instead are called `…_by_secret_name`.
+
+mod lane;
+mod plan;
+pub mod postgres;
+mod repositories;
+pub mod sqlite;
+
+use async_trait::async_trait;
+
+pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
+pub use repositories::{Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page};
+
+use crate::model::{AuditEntry, Refusal};
+
+/// What went wrong in storage. Opaque upwards: callers answer it as their own failure.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine failed or refused; the text is the engine's and holds no values.
+    #[error("storage engine: {0}")]
+    Engine(String),
+    /// A row holds what no version of this program wrote.
+    #[error("inconsistent row in {table}: {what}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column or the rule.
+        what: &'static str,
+    },
+    /// A unique name was taken already.
+    #[error("already exists")]
+    Conflict,
+    /// The engine asks for another try (serialisation failure, SQLSTATE 40001).
+    #[error("transaction has to be tried again")]
+    Retry,
+    /// The store is shutting down.
+    #[error("storage is closed")]
+    Closed,
+}
+
+/// A result of storage.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
+#[async_trait]
+pub trait Transaction:
+    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Send
+{
+    /// Makes all changes durable: returns after they are synced.
+    async fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// A storage engine.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Opens a transaction that may write.
+    async fn begin(&self) -> Result<Box<dyn Transaction>>;
+
+    /// Opens a snapshot for reading. It lasts at most 5 s (security rule 12); writes on it fail.
+    async fn read(&self) -> Result<Box<dyn Transaction>>;
+
+    /// The capture lane: stores one capture together with all others that wait, and answers after the commit
+    /// of the batch that carried it. A refused capture fails alone.
+    async fn capture(&self, submission: CaptureSubmission) -> Result<std::result::Result<Stored, Refusal>>;
+
+    /// Appends an audit entry with the next batch; answers after its commit.
+    async fn record(&self, entry: AuditEntry) -> Result<()>;
+
+    /// Removes from the files what deleted rows left behind (security rule 12): truncates SQLite's log, vacuums
+    /// PostgreSQL's code table.
+    async fn scrub(&self) -> Result<()>;
+
+    /// Whether the engine answers.
+    async fn health(&self) -> Result<()>;
+}

@@ -1,0 +1,77 @@
+//! The capture lane: a line of captures and audit entries, and the tasks that store what waits in batches.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::batch::Batch;
+use crate::model::{AuditEntry, Refusal};
+use crate::storage::{CaptureSubmission, Result, StoreError, Stored};
+
+/// Tasks that store batches, each with a connection: while one waits for its commit, the other one gathers.
+pub const WRITERS: usize = 2;
+/// The most that one batch carries.
+const BATCH: usize = 512;
+/// So many may wait; whoever comes then waits for a place.
+const LINE: usize = 8 * BATCH;
+
+/// The answer to a capture.
+pub type CaptureReply = oneshot::Sender<Result<std::result::Result<Stored, Refusal>>>;
+
+/// What waits in the line.
+pub enum Waiting {
+    /// A capture.
+    Capture(Box<CaptureSubmission>, CaptureReply),
+    /// An audit entry.
+    Record(Box<AuditEntry>, oneshot::Sender<Result<()>>),
+}
+
+/// The way into the line. Its tasks store what waits, then end, when this is dropped.
+pub struct Lane {
+    line: mpsc::Sender<Waiting>,
+}
+
+impl Lane {
+    /// Starts the tasks.
+    pub fn start(pool: &Pool) -> Self {
+        let (line, waiting) = mpsc::channel(LINE);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..WRITERS {
+            tokio::spawn(work(pool.clone(), Arc::clone(&waiting)));
+        }
+        Self { line }
+    }
+
+    /// Stores a capture.
+    pub async fn capture(
+        &self,
+        submission: CaptureSubmission,
+    ) -> Result<std::result::Result<Stored, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.wait(Waiting::Capture(Box::new(submission), reply)).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Appends an audit entry.
+    pub async fn record(&self, entry: AuditEntry) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.wait(Waiting::Record(Box::new(entry), reply)).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn wait(&self, waiting: Waiting) -> Result<()> {
+        self.line.send(waiting).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+async fn work(pool: Pool, line: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    loop {
+        // Let go before storing, so that the other task can gather.
+        if line.lock().await.recv_many(&mut waiting, BATCH).await == 0 {
+            return;
+        }
+        Batch::of(waiting.drain(..)).commit(&pool).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! The shared engine: PostgreSQL, or a database that speaks its protocol and dialect. Any number of nodes
+//! use one database; none keeps state that another needs.
+//!
+//! SQL stays within what CockroachDB and YugabyteDB accept: no LISTEN/NOTIFY, no advisory locks, no sequences.
+
+mod audits;
+mod batch;
+mod captures;
+mod card_row;
+mod cards;
+mod codes;
+mod connection;
+mod endpoint_row;
+mod forms;
+mod installation;
+mod keys;
+mod lane;
+mod merchants;
+mod migrations;
+mod outbox;
+mod rows;
+mod transaction;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+
+use super::{CaptureSubmission, Result, Store, Transaction};
+use crate::model::{AuditEntry, Refusal};
+use lane::Lane;
+pub use migrations::MIGRATIONS;
+use transaction::{Access, PostgresTransaction};
+
+/// Connections of a node for its use cases.
+pub const POOL: usize = 16;
+
+/// The PostgreSQL engine.
+pub struct PostgresStore {
+    pool: Pool,
+    lane: Lane,
+}
+
+impl PostgresStore {
+    /// Connects, brings the schema up to date, and starts the capture lane. Takes the usual connection URL.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let config = connection::configure(url)?;
+        let pool = connection::pool(config.clone(), POOL)?;
+        connection::check_durable(&pool).await?;
+        migrations::run(&pool).await?;
+        // The lane has connections of its own, so that many use cases cannot hold captures up.
+        let lane = Lane::start(&connection::pool(config, lane::WRITERS)?);
+        Ok(Self { pool, lane })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        Ok(Box::new(PostgresTransaction::begin(&self.pool, Access::Write).await?))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Transaction>> {
+        Ok(Box::new(PostgresTransaction::begin(&self.pool, Access::Read).await?))
+    }
+
+    async fn capture(
+        &self,
+        submission: CaptureSubmission,
+    ) -> Result<std::result::Result<super::Stored, Refusal>> {
+        self.lane.capture(submission).await
+    }
+
+    async fn record(&self, entry: AuditEntry) -> Result<()> {
+        self.lane.record(entry).await
+    }
+
+    async fn scrub(&self) -> Result<()> {
+        connection::vacuum(&self.pool).await
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.pool.get().await?.batch_execute("SELECT 1").await?;
+        Ok(())
+    }
+}

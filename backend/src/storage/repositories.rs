@@ -1,0 +1,181 @@
+//! The repositories: one trait for each noun. `Option` means "not there"; errors are storage's own.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::model::{
+    ApiKey, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, EndpointId, HostedForm,
+    KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent, PageResult, Patch, Timestamp, VaultKey,
+};
+
+/// One page of a list: at most `limit` rows that follow `after` in the list's own order.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The last key of the page before; `None` for the first page.
+    pub after: Option<String>,
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+/// Facts about the whole installation.
+#[async_trait]
+pub trait Installation {
+    /// A named fact.
+    async fn fact(&mut self, name: &'static str) -> Result<Option<String>>;
+    /// Writes a named fact if there is none; answers the one that stands.
+    async fn add_fact(&mut self, name: &'static str, value: String) -> Result<String>;
+    /// Whether any vault key exists: without its root key such an installation must not start.
+    async fn has_vault_keys(&mut self) -> Result<bool>;
+}
+
+/// Merchants and their credentials.
+#[async_trait]
+pub trait Merchants {
+    /// Adds a merchant.
+    async fn add_merchant(&mut self, merchant: Merchant) -> Result<()>;
+    /// The merchant of this name.
+    async fn find_merchant_by_name(&mut self, name: String) -> Result<Option<Merchant>>;
+    /// Adds a credential.
+    async fn add_api_key(&mut self, key: ApiKey) -> Result<()>;
+    /// The credential of a login. No merchant is known before it is found.
+    async fn find_api_key_by_secret_name(&mut self, login: String) -> Result<Option<ApiKey>>;
+}
+
+/// Vault keys and their pairs.
+#[async_trait]
+pub trait Keys {
+    /// Adds a vault key with its first pair; `Conflict` where the name is taken.
+    async fn add_key(&mut self, key: VaultKey, pair: KeyPairRow) -> Result<()>;
+    /// The vault key of a name.
+    async fn find_key(&mut self, merchant: MerchantId, mode: Mode, name: String) -> Result<Option<VaultKey>>;
+    /// A page of vault keys by name.
+    async fn list_keys(&mut self, merchant: MerchantId, mode: Mode, page: Page) -> Result<Vec<VaultKey>>;
+    /// Replaces custody (salt, kdf, wrapped custody) and current version, where the row still has the version
+    /// that `key` was read with; counts the row version up. Answers whether it did.
+    async fn update_key(&mut self, key: VaultKey) -> Result<bool>;
+    /// Deletes a vault key with its pairs, cards, patches, codes and capture endpoints.
+    async fn delete_key(&mut self, merchant: MerchantId, key: KeyId) -> Result<()>;
+    /// Whether cards are stored under a vault key.
+    async fn key_has_cards(&mut self, merchant: MerchantId, key: KeyId) -> Result<bool>;
+    /// Adds a pair.
+    async fn add_pair(&mut self, merchant: MerchantId, pair: KeyPairRow) -> Result<()>;
+    /// All pairs of a vault key, oldest first.
+    async fn pairs(&mut self, merchant: MerchantId, key: KeyId) -> Result<Vec<KeyPairRow>>;
+}
+
+/// Cards, patches and security codes.
+#[async_trait]
+pub trait Cards {
+    /// The card of (vault key, token, reference).
+    async fn find_card(
+        &mut self,
+        merchant: MerchantId,
+        key: KeyId,
+        token: String,
+        reference: String,
+    ) -> Result<Option<Card>>;
+    /// A page of a vault key's cards by id; `Page::after` is a card's id.
+    async fn list_cards(&mut self, merchant: MerchantId, key: KeyId, page: Page) -> Result<Vec<Card>>;
+    /// Adds a card; `Conflict` where (vault key, token, reference) exists.
+    async fn add_card(&mut self, card: Card) -> Result<()>;
+    /// The waiting patches of a card by number.
+    async fn patches(&mut self, merchant: MerchantId, card: CardId) -> Result<Vec<Patch>>;
+    /// Writes a fold: replaces sealed members, shown members, key version, where version and last patch still
+    /// are those that `card` was read with; counts the version up and deletes exactly the patches up to
+    /// `card.last_patch`. Answers whether it did.
+    async fn fold_card(&mut self, card: Card) -> Result<bool>;
+    /// Deletes a card with its patches and its code.
+    async fn delete_card(&mut self, merchant: MerchantId, card: CardId) -> Result<()>;
+
+    /// The security code of a card.
+    async fn find_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<CvvRecord>>;
+    /// Stores a security code in place of any older one.
+    async fn put_cvv(&mut self, cvv: CvvRecord) -> Result<()>;
+    /// Counts one use of a card's code, and deletes it with the last one. Answers whether there was one.
+    async fn use_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<bool>;
+    /// The hourly key of an hour.
+    async fn find_cvv_key(&mut self, hour: i64) -> Result<Option<CvvKey>>;
+    /// An hourly key by its id.
+    async fn lookup_cvv_key(&mut self, id: CvvKeyId) -> Result<Option<CvvKey>>;
+    /// Adds an hourly key if its hour has none; answers the one that stands.
+    async fn add_cvv_key(&mut self, key: CvvKey) -> Result<CvvKey>;
+    /// Deletes codes that ended, and hourly keys of hours before `hour` that hold none. Answers how many codes.
+    async fn sweep_cvvs(&mut self, now: Timestamp, hour: i64) -> Result<u64>;
+}
+
+/// Capture endpoints.
+#[async_trait]
+pub trait Captures {
+    /// Adds an endpoint; `Conflict` where its `unique_id` is taken.
+    async fn add_endpoint(&mut self, endpoint: CaptureEndpoint) -> Result<()>;
+    /// The endpoint of a `unique_id`, for its owner.
+    async fn find_endpoint(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        unique_id: String,
+    ) -> Result<Option<CaptureEndpoint>>;
+    /// The endpoint of a `unique_id`, for whoever will show its secret.
+    async fn find_endpoint_by_secret_name(&mut self, unique_id: String) -> Result<Option<CaptureEndpoint>>;
+    /// A page of endpoints by id; `Page::after` is an endpoint's id.
+    async fn list_endpoints(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        page: Page,
+    ) -> Result<Vec<CaptureEndpoint>>;
+    /// Deletes an endpoint.
+    async fn delete_endpoint(&mut self, merchant: MerchantId, endpoint: EndpointId) -> Result<()>;
+    /// Counts a refused number and switches the endpoint off at the limit. Answers whether it was switched off
+    /// by this call.
+    async fn count_refused(
+        &mut self,
+        merchant: MerchantId,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> Result<bool>;
+    /// Deletes endpoints that ended before `before`, and limit windows older than the minute of `now`.
+    async fn sweep_endpoints(&mut self, before: Timestamp, now: Timestamp) -> Result<u64>;
+    /// How many events of a subject were counted in a minute.
+    async fn hits(&mut self, scope: &'static str, subject: String, minute: i64) -> Result<u32>;
+    /// Counts one event of a subject in a minute, across nodes; answers the count so far.
+    async fn hit(&mut self, scope: &'static str, subject: String, minute: i64) -> Result<u32>;
+}
+
+/// Hosted forms and page results.
+#[async_trait]
+pub trait Forms {
+    /// Adds a form; `Conflict` where its id is taken.
+    async fn add_form(&mut self, form: HostedForm) -> Result<()>;
+    /// The form of an id, for its owner.
+    async fn find_form(&mut self, merchant: MerchantId, mode: Mode, id: String)
+    -> Result<Option<HostedForm>>;
+    /// The form of an unguessable id, before it is known who shows it.
+    async fn find_form_by_secret_name(&mut self, id: String) -> Result<Option<HostedForm>>;
+    /// Deletes a form. Answers whether there was one.
+    async fn delete_form(&mut self, merchant: MerchantId, mode: Mode, id: String) -> Result<bool>;
+    /// Keeps a page's result.
+    async fn add_result(&mut self, result: PageResult) -> Result<()>;
+    /// Reads a result by the hash of its unguessable address, and marks it as read.
+    async fn read_result_by_secret_name(&mut self, id_hash: String) -> Result<Option<PageResult>>;
+    /// Deletes results that ended.
+    async fn sweep_results(&mut self, now: Timestamp) -> Result<u64>;
+}
+
+/// The audit log.
+#[async_trait]
+pub trait Audits {
+    /// Appends an entry.
+    async fn add_audit(&mut self, entry: AuditEntry) -> Result<()>;
+    /// A page of a merchant's entries by id, oldest first.
+    async fn list_audit(&mut self, merchant: MerchantId, page: Page) -> Result<Vec<AuditEntry>>;
+}
+
+/// Outgoing events.
+#[async_trait]
+pub trait Outbox {
+    /// Appends an event.
+    async fn add_event(&mut self, event: OutboxEvent) -> Result<()>;
+    /// A page of a merchant's events by id, oldest first.
+    async fn list_events(&mut self, merchant: MerchantId, page: Page) -> Result<Vec<OutboxEvent>>;
+}

@@ -1,0 +1,86 @@
+//! Merchants and credentials, in SQLite.
+
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::threads::SqliteTransaction;
+use crate::model::{ApiKey, ApiKeyId, Merchant, MerchantId, Mode, Scopes, Timestamp};
+use crate::storage::{Merchants, Result, StoreError};
+
+#[async_trait]
+impl Merchants for SqliteTransaction {
+    async fn add_merchant(&mut self, merchant: Merchant) -> Result<()> {
+        self.run(move |c| {
+            c.execute(
+                "INSERT INTO merchant (id, name, created_at) VALUES (?1, ?2, ?3)",
+                params![merchant.id.as_str(), merchant.name, merchant.created_at.millis()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn find_merchant_by_name(&mut self, name: String) -> Result<Option<Merchant>> {
+        self.run(move |c| {
+            Ok(c.query_row("SELECT id, name, created_at FROM merchant WHERE name = ?1", [name], |row| {
+                Ok(Merchant {
+                    id: MerchantId::stored(row.get(0)?),
+                    name: row.get(1)?,
+                    created_at: Timestamp::from_millis(row.get(2)?),
+                })
+            })
+            .optional()?)
+        })
+        .await
+    }
+
+    async fn add_api_key(&mut self, key: ApiKey) -> Result<()> {
+        self.run(move |c| {
+            c.execute(
+                "INSERT INTO api_key (id, merchant_id, mode, login, secret_hash, scopes, created_at, revoked_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    key.id.as_str(),
+                    key.merchant.as_str(),
+                    key.mode.as_str(),
+                    key.login,
+                    key.secret_hash,
+                    key.scopes.to_string(),
+                    key.created_at.millis(),
+                    key.revoked_at.map(Timestamp::millis),
+                ],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn find_api_key_by_secret_name(&mut self, login: String) -> Result<Option<ApiKey>> {
+        self.run(move |c| {
+            let mut statement = c.prepare_cached(
+                "SELECT id, merchant_id, mode, login, secret_hash, scopes, created_at, revoked_at
+                 FROM api_key WHERE login = ?1",
+            )?;
+            statement.query_row([login], |row| Ok(api_key(row))).optional()?.transpose()
+        })
+        .await
+    }
+}
+
+fn api_key(row: &Row<'_>) -> Result<ApiKey> {
+    Ok(ApiKey {
+        id: ApiKeyId::stored(row.get(0)?),
+        merchant: MerchantId::stored(row.get(1)?),
+        mode: mode(&row.get::<_, String>(2)?, "api_key")?,
+        login: row.get(3)?,
+        secret_hash: row.get(4)?,
+        scopes: Scopes::parse(&row.get::<_, String>(5)?),
+        created_at: Timestamp::from_millis(row.get(6)?),
+        revoked_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
+    })
+}
+
+/// A stored mode.
+pub fn mode(text: &str, table: &'static str) -> Result<Mode> {
+    Mode::parse(text).ok_or(StoreError::Inconsistent { table, what: "mode" })
+}

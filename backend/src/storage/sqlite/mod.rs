@@ -1,0 +1,134 @@
+//! The embedded engine: one SQLite file, one writer thread, a few reader threads.
+//!
+//! WAL with synchronous=FULL (acknowledged means durable), `secure_delete` on (security rule 12).
+
+mod audits;
+mod batch;
+mod captures;
+mod cards;
+mod endpoint_row;
+mod forms;
+mod installation;
+mod keys;
+mod merchants;
+mod outbox;
+mod threads;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::{CaptureSubmission, Result, Store, StoreError, Stored, Transaction};
+use crate::model::{AuditEntry, Refusal};
+use threads::{Message, Threads};
+
+/// Migrations in order; a number is never edited after a release.
+pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../../migrations/sqlite/0001_initial.sql"))];
+
+/// The SQLite engine.
+pub struct SqliteStore {
+    threads: Threads,
+}
+
+impl SqliteStore {
+    /// Opens or creates the file, brings its schema up to date, and starts the threads.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        restrict(path)?;
+        migrate(&mut writer)?;
+        let readers = (0..threads::READERS)
+            .map(|_| {
+                let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                reader.pragma_update(None, "query_only", true)?;
+                Ok(reader)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { threads: Threads::start(writer, readers)? })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        self.threads.write()
+    }
+
+    async fn read(&self) -> Result<Box<dyn Transaction>> {
+        self.threads.read()
+    }
+
+    async fn capture(&self, submission: CaptureSubmission) -> Result<std::result::Result<Stored, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.threads.send(Message::Capture(Box::new(submission), reply))?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn record(&self, entry: AuditEntry) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.threads.send(Message::Record(Box::new(entry), reply))?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn scrub(&self) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.threads.send(Message::Scrub(reply))?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.read().await?.fact("schema").await.map(drop)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::SqliteFailure(failure, _)
+                if matches!(
+                    failure.extended_code,
+                    rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                ) =>
+            {
+                Self::Conflict
+            }
+            // The extended code says what a person needs; messages may quote values.
+            rusqlite::Error::SqliteFailure(failure, _) => {
+                Self::Engine(format!("SQLite code {}", failure.extended_code))
+            }
+            _ => Self::Engine(error.to_string()),
+        }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// The file holds sealed cards only, but nobody else has any business in it.
+fn restrict(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| StoreError::Engine(format!("cannot restrict the database file: {error}")))
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let done: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| *number > done) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", number)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! Sorting a body's members: the number and the security code are taken out, the rest is checked for numbers
+//! that hide in other members (security rules 9 and 10).
+
+use shared::{Brand, CardNumber, Cvv, Expiry, Problem, digits, mask};
+
+use super::Invalid;
+use super::names::{Meaning, meaning};
+use crate::json::{Members, Value};
+
+/// A body, sorted.
+#[derive(Default)]
+pub struct Sorted {
+    /// The number and the name of the member that brought it.
+    pub number: Option<(String, CardNumber)>,
+    /// The security code.
+    pub cvv: Option<Cvv>,
+    /// Everything else, without empty card members.
+    pub rest: Members,
+    /// The expiry among the rest.
+    pub expiry: Option<Expiry>,
+    /// The holder among the rest, masked.
+    pub holder: Option<String>,
+}
+
+/// What may stand in a body.
+#[derive(Clone, Copy)]
+pub struct Rules {
+    /// Whether the number is checked by Luhn; off only by a form's `disable_luhn`.
+    pub luhn: bool,
+    /// Whether no member may name a number at all, at any depth (a locked endpoint).
+    pub locked: bool,
+    /// The brand of the stored card, where it is known and the body brings no number.
+    pub brand: Option<Brand>,
+}
+
+/// Sorts a body. Tells every problem, never a value.
+pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
+    let mut work = Work { rules, codes: Vec::new(), problems: Vec::new() };
+    let mut sorted = Sorted::default();
+    let mut number: Option<(u8, String, Value)> = None;
+    for (name, value) in body {
+        let pointer = pointer("", &name);
+        match meaning(&name) {
+            Meaning::Number(_) if rules.locked => work.tell(locked_number()),
+            Meaning::Number(rank) => {
+                if is_empty(&value) {
+                } else if number.is_some() {
+                    work.tell(Invalid::new(
+                        pointer,
+                        "ambiguous",
+                        "Only one member may hold the card number.",
+                    ));
+                } else {
+                    number = Some((rank, name, value));
+                }
+            }
+            Meaning::Code => work.code(&pointer, value),
+            Meaning::Expiry | Meaning::ExpiryMonth | Meaning::ExpiryYear | Meaning::Holder
+                if is_empty(&value) => {}
+            _ => {
+                let mut value = value;
+                work.inspect(&pointer, &name, &mut value, 1);
+                sorted.rest.set(&name, value);
+            }
+        }
+    }
+    if let Some((_, name, value)) = number {
+        sorted.number = work.number(&name, &value).map(|parsed| (name, parsed));
+    }
+    sorted.expiry = work.expiry(&sorted.rest);
+    sorted.holder = holder(&sorted.rest);
+    let brand = sorted.number.as_ref().map(|(_, number)| number.brand()).or(rules.brand);
+    sorted.cvv = work.only_code(brand.filter(|_| rules.luhn));
+    if work.problems.is_empty() { Ok(sorted) } else { Err(work.problems) }
+}
+
+/// A number given outside the body (the query), by the rules of one inside.
+pub fn number_alone(name: &str, text: &str) -> Result<CardNumber, Invalid> {
+    CardNumber::parse(text, true).map_err(|problem| number_problem(name.to_owned(), problem))
+}
+
+/// The expiry that a set of members tells, whatever it is called.
+pub fn expiry_of(members: &Members) -> Option<Result<Expiry, Problem>> {
+    let mut whole = None;
+    let (mut month, mut year) = (None, None);
+    for (name, value) in members.iter() {
+        let Some(text) = value.as_typed() else { continue };
+        match meaning(name) {
+            Meaning::Expiry => whole = whole.or(Some(text)),
+            Meaning::ExpiryMonth => month = month.or(Some(text)),
+            Meaning::ExpiryYear => year = year.or(Some(text)),
+            _ => {}
+        }
+    }
+    match (whole, month, year) {
+        (Some(text), _, _) => Some(Expiry::parse(text)),
+        (None, Some(month), Some(year)) => Some(Expiry::parse(&format!("{month}/{year}"))),
+        (None, Some(_), None) | (None, None, Some(_)) => Some(Err(Problem::Format)),
+        (None, None, None) => None,
+    }
+}
+
+struct Work {
+    rules: Rules,
+    codes: Vec<(String, Value)>,
+    problems: Vec<Invalid>,
+}
+
+impl Work {
+    fn tell(&mut self, problem: Invalid) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn code(&mut self, pointer: &str, value: Value) {
+        if !is_empty(&value) {
+            self.codes.push((pointer.to_owned(), value));
+        }
+    }
+
+    /// Looks through a member and what is inside it: takes codes out, refuses what may not be there.
+    fn inspect(&mut self, at: &str, name: &str, value: &mut Value, depth: usize) {
+        match meaning(name) {
+            Meaning::Forbidden => {
+                self.tell(Invalid::new(at, "forbidden", "Track data and PINs are never accepted."));
+            }
+            // Nested under another member it is not the card's number; locked endpoints refuse the name itself.
+            Meaning::Number(_) if self.rules.locked && depth > 1 => self.tell(locked_number()),
+            _ if digits::holds_card_number(name) => self.tell(hidden_number(at)),
+            _ => {}
+        }
+        match value {
+            Value::Text(text) | Value::Number(text) => {
+                if digits::holds_card_number(text) && !is_own_token(text) {
+                    self.tell(hidden_number(at));
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.inspect(&format!("{at}/{index}"), "", item, depth + 1);
+                }
+            }
+            Value::Object(members) => self.inspect_object(at, members, depth),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn inspect_object(&mut self, at: &str, members: &mut Members, depth: usize) {
+        members.retain(|name, value| {
+            let inner = pointer(at, name);
+            if meaning(name) == Meaning::Code {
+                self.code(&inner, std::mem::replace(value, Value::Null));
+                return false;
+            }
+            self.inspect(&inner, name, value, depth + 1);
+            true
+        });
+    }
+
+    fn number(&mut self, name: &str, value: &Value) -> Option<CardNumber> {
+        let at = pointer("", name);
+        let Some(text) = value.as_typed() else {
+            self.tell(Invalid::new(at, "type", "The card number has to be a text or a number."));
+            return None;
+        };
+        match CardNumber::parse(text, self.rules.luhn) {
+            Ok(number) => Some(number),
+            Err(problem) => {
+                self.tell(number_problem(at, problem));
+                None
+            }
+        }
+    }
+
+    fn expiry(&mut self, members: &Members) -> Option<Expiry> {
+        match expiry_of(members)? {
+            Ok(expiry) => Some(expiry),
+            Err(problem) => {
+                let at = members.iter().map(|(name, _)| name).find(|name| {
+                    matches!(meaning(name), Meaning::Expiry | Meaning::ExpiryMonth | Meaning::ExpiryYear)
+                });
+                let detail = if problem == Problem::Month {
+                    "The month has to be between 01 and 12."
+                } else {
+                    "The expiry has to be a month and a year, such as 06-2031 or 06/31."
+                };
+                self.tell(Invalid::new(pointer("", at.unwrap_or_default()), problem.code(), detail));
+                None
+            }
+        }
+    }
+
+    /// The one code of the body. The same code under two names is one; two codes are refused.
+    fn only_code(&mut self, brand: Option<Brand>) -> Option<Cvv> {
+        let codes = std::mem::take(&mut self.codes);
+        let mut first: Option<Cvv> = None;
+        for (at, value) in &codes {
+            match value.as_typed().ok_or(Problem::Characters).and_then(|text| Cvv::parse(text, brand)) {
+                Ok(code) if first.as_ref().is_some_and(|known| known.digits() != code.digits()) => {
+                    self.tell(Invalid::new(
+                        at.clone(),
+                        "ambiguous",
+                        "Only one member may hold the security code.",
+                    ));
+                }
+                Ok(code) => first = Some(code),
+                Err(problem) => {
+                    let detail = "The security code has to have 3 digits, or 4 for American Express.";
+                    self.tell(Invalid::new(at.clone(), problem.code(), detail));
+                }
+            }
+        }
+        first
+    }
+}
+
+fn holder(members: &Members) -> Option<String> {
+    let (_, value) = members.iter().find(|(name, _)| meaning(name) == Meaning::Holder)?;
+    value.as_text().map(mask::name)
+}
+
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Null) || value.as_typed().is_some_and(|text| text.trim().is_empty())
+}
+
+/// Our `luhn` tokens pass Luhn by design; they start with 0, which no issued card does (security rule 7).
+fn is_own_token(text: &str) -> bool {
+    text.len() == 16 && text.starts_with('0')
+}
+
+fn locked_number() -> Invalid {
+    // One answer, whatever was sent and wherever it stood: a locked endpoint never compares (security rule 9).
+    Invalid::new("", "immutable", "This endpoint updates a stored card; its number cannot be sent.")
+}
+
+fn hidden_number(at: &str) -> Invalid {
+    Invalid::new(at, "holds_number", "This member holds what looks like a card number.")
+}
+
+fn number_problem(at: String, problem: Problem) -> Invalid {
+    let detail = match problem {
+        Problem::Missing => "A card number is needed.",
+        Problem::Characters => "The card number may hold digits, spaces and dashes only.",
+        Problem::TooShort => "The card number is too short.",
+        Problem::TooLong => "The card number is too long.",
+        _ => "The card number is not valid.",
+    };
+    Invalid::new(at, problem.code(), detail)
+}
+
+/// One step deeper (RFC 6901). A name that holds a number is not repeated.
+fn pointer(at: &str, name: &str) -> String {
+    if digits::holds_card_number(name) {
+        return format!("{at}/…");
+    }
+    let name: String = name.chars().take(60).collect();
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: Rules = Rules { luhn: true, locked: false, brand: None };
+    const LOCKED: Rules = Rules { luhn: true, locked: true, brand: None };
+
+    fn sorted(body: &str, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
+        sort(Members::parse(body.as_bytes()).unwrap(), rules)
+    }
+
+    fn codes(body: &str, rules: Rules) -> Vec<(String, &'static str)> {
+        let problems = sorted(body, rules).err().unwrap();
+        problems.into_iter().map(|problem| (problem.pointer, problem.code)).collect()
+    }
+
+    #[test]
+    fn number_and_code_leave_the_rest() {
+        let body =
+            r#"{"card_number":"4111 1111 1111 1111","cvv":"123","card_holder":"Ada King","a":{"CVC":"123"}}"#;
+        let sorted = sorted(body, OPEN).unwrap();
+        assert_eq!(sorted.number.unwrap().1.digits(), "4111111111111111");
+        assert_eq!(sorted.cvv.unwrap().digits(), "123");
+        assert_eq!(sorted.rest.to_json().as_str(), r#"{"card_holder":"Ada King","a":{}}"#);
+        assert_eq!(sorted.holder.as_deref(), Some("A•• K•••"));
+    }
+
+    #[test]
+    fn numbers_do_not_hide_in_other_members() {
+        let number = "4111111111111111";
+        for body in [
+            format!(r#"{{"number":"{number}","note":"my card {number}"}}"#),
+            format!(r#"{{"number":"{number}","x":{{"y":["{number}"]}}}}"#),
+            format!(r#"{{"number":"{number}","x":{number}}}"#),
+            format!(r#"{{"number":"{number}","{number}":1}}"#),
+            format!(r#"{{"number":"{number}","x":{{"number":"{number}"}}}}"#),
+        ] {
+            let problems = codes(&body, OPEN);
+            assert_eq!(problems.first().map(|p| p.1), Some("holds_number"));
+            assert!(!problems.iter().any(|(pointer, _)| pointer.contains(number)));
+        }
+        assert_eq!(codes(&format!(r#"{{"number":"{number}","pan":"{number}"}}"#), OPEN)[0].1, "ambiguous");
+    }
+
+    #[test]
+    fn a_locked_endpoint_refuses_every_name_of_a_number_alike() {
+        for name in ["number", "card_number", "n", "account_number", "pan", "PAN", "cardNumber"] {
+            for body in [
+                format!(r#"{{"{name}":"4111111111111111"}}"#),
+                format!(r#"{{"{name}":""}}"#),
+                format!(r#"{{"a":{{"b":[{{"{name}":1}}]}}}}"#),
+            ] {
+                assert_eq!(codes(&body, LOCKED), [(String::new(), "immutable")], "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_fit_the_brand() {
+        assert_eq!(
+            codes(r#"{"number":"378282246310005","cvv":"123"}"#, OPEN),
+            [("/cvv".into(), "code_length")]
+        );
+        assert!(sorted(r#"{"cvv":1234}"#, LOCKED).is_ok());
+        let visa = Rules { brand: Some(Brand::Visa), ..LOCKED };
+        assert_eq!(codes(r#"{"cvv":"1234"}"#, visa), [("/cvv".into(), "code_length")]);
+        assert_eq!(codes(r#"{"cvv":"123","cvc":"124"}"#, LOCKED), [("/cvc".into(), "ambiguous")]);
+    }
+
+    #[test]
+    fn expiries_are_read_whatever_they_are_called() {
+        for body in [
+            r#"{"card_expiry":"06-2025"}"#,
+            r#"{"expiry":"06/25"}"#,
+            r#"{"expiry_month":"06","expiry_year":"2025"}"#,
+            r#"{"expiry_month":6,"expiry_year":25}"#,
+        ] {
+            assert_eq!(sorted(body, LOCKED).unwrap().expiry, Some(Expiry::new(2025, 6).unwrap()), "{body}");
+        }
+        assert_eq!(codes(r#"{"card_expiry":"13-2025"}"#, LOCKED), [("/card_expiry".into(), "month")]);
+        assert_eq!(codes(r#"{"expiry_month":"06"}"#, LOCKED), [("/expiry_month".into(), "format")]);
+        assert_eq!(codes(r#"{"track2":"x","pin":"1"}"#, OPEN)[0].1, "forbidden");
+    }
+}

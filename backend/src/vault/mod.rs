@@ -1,0 +1,80 @@
+//! The vault: keys with their custody, cards sealed under them, and what happens to a card's members.
+
+pub mod cards;
+pub mod content;
+pub mod cvv;
+pub mod keyring;
+pub mod keys;
+pub mod members;
+mod names;
+pub mod sealing;
+mod timed_cache;
+
+pub use keyring::Keyring;
+pub use names::is_plain_name;
+pub use timed_cache::TimedCache;
+
+use crate::crypto::CryptoError;
+use crate::storage::StoreError;
+
+/// A value that was refused: where, why, and what a person is told. Never the value itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The JSON pointer (RFC 6901) or the query parameter.
+    pub pointer: String,
+    /// The stable name of the problem.
+    pub code: &'static str,
+    /// One sentence.
+    pub detail: String,
+}
+
+impl Invalid {
+    /// A refused value.
+    pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into() }
+    }
+}
+
+/// Why the vault did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Values were refused: the caller's fault, each told.
+    #[error("values were refused")]
+    Invalid(Vec<Invalid>),
+    /// No such vault key.
+    #[error("unknown key")]
+    UnknownKey,
+    /// The passphrase does not open the key.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+    /// Too many wrong passphrases in this minute (security rule 4).
+    #[error("too many wrong passphrases")]
+    TooManyTries,
+    /// The name is taken.
+    #[error("the key exists")]
+    KeyExists,
+    /// The key holds cards and the deletion was a safe one.
+    #[error("the key holds cards")]
+    KeyHasCards,
+    /// The managed key cannot be changed or deleted by calls.
+    #[error("the managed key cannot be changed")]
+    KeyIsManaged,
+    /// No such card.
+    #[error("unknown card")]
+    UnknownCard,
+    /// Others changed the same thing again and again.
+    #[error("lost the race too often")]
+    Contended,
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Cryptography failed: a record that does not open, or no randomness.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl From<Invalid> for VaultError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}

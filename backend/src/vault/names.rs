@@ -1,0 +1,68 @@
+//! The names under which the world sends card members, sorted into what they mean (spec A.3, security rule 10).
+
+/// What a member's name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// A card number; the rank is the order of preference (spec A.3, after V3).
+    Number(u8),
+    /// A security code.
+    Code,
+    /// Month and year in one text.
+    Expiry,
+    /// The month alone.
+    ExpiryMonth,
+    /// The year alone, with four or two digits.
+    ExpiryYear,
+    /// The cardholder's name.
+    Holder,
+    /// Track data or a PIN: never accepted.
+    Forbidden,
+    /// Anything else.
+    Other,
+}
+
+/// The meaning of a name. Case, dashes, underscores and spaces make no difference.
+pub fn meaning(name: &str) -> Meaning {
+    let folded: String =
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(40).collect();
+    match folded.as_str() {
+        "number" => Meaning::Number(0),
+        "cardnumber" => Meaning::Number(1),
+        "n" => Meaning::Number(2),
+        "accountnumber" => Meaning::Number(3),
+        "pan" | "primaryaccountnumber" | "ccnumber" => Meaning::Number(4),
+        "cvv" | "cardcvv" | "cvc" | "cardcvc" | "cvc2" | "cvv2" | "csc" | "cardcsc" | "cid"
+        | "securitycode" | "cardsecuritycode" => Meaning::Code,
+        "expiry" | "cardexpiry" | "expirydate" | "expiration" | "expirationdate" | "exp" | "expdate" => {
+            Meaning::Expiry
+        }
+        "expirymonth" | "cardexpirymonth" | "expmonth" | "expirationmonth" => Meaning::ExpiryMonth,
+        "expiryyear" | "cardexpiryyear" | "expyear" | "expirationyear" | "expiryyearshort" => {
+            Meaning::ExpiryYear
+        }
+        "cardholder" | "cardholdername" | "holder" | "holdername" | "nameoncard" => Meaning::Holder,
+        "track" | "trackdata" | "track1" | "track2" | "track1data" | "track2data" | "magstripe" | "pin"
+        | "pinblock" => Meaning::Forbidden,
+        _ => Meaning::Other,
+    }
+}
+
+/// Whether a name means nothing to the vault, so that a link may bring a member of it.
+pub fn is_plain_name(name: &str) -> bool {
+    meaning(name) == Meaning::Other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spelling_makes_no_difference() {
+        for name in ["card_number", "cardNumber", "Card-Number", "CARD NUMBER"] {
+            assert_eq!(meaning(name), Meaning::Number(1));
+        }
+        assert_eq!(meaning("CVC2"), Meaning::Code);
+        assert_eq!(meaning("expiry_year_short"), Meaning::ExpiryYear);
+        assert_eq!(meaning("note"), Meaning::Other);
+    }
+}

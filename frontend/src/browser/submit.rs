@@ -1,0 +1,123 @@
+//! Submitting without leaving the page: check, send once, and show how it ended.
+
+use js_sys::{Array, Object, Reflect};
+use leptos::prelude::{Update, WithUntracked};
+use leptos::task::{spawn_local, tick};
+use shared::{Field, FieldError, Problem};
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::dom::{self, Page};
+use super::refuse;
+use super::send::{Answer, send};
+use crate::ui::{self, Live};
+
+/// Checks what was entered and sends it, unless that is under way already.
+pub(super) fn submit(page: &Page, live: &Live) {
+    if live.with_untracked(|state| state.busy) {
+        return;
+    }
+    live.update(|state| state.alert.clear());
+    if let Err(errors) = shared::check(&page.rules, &page.entry(), dom::today()) {
+        show(page, live, &errors);
+        return;
+    }
+    live.update(|state| {
+        state.refuse(&[]);
+        state.busy = true;
+    });
+    dom::say("Saving your card…");
+    let (page, live) = (page.clone(), live.clone());
+    spawn_local(async move {
+        let answer = send(&page).await;
+        finish(&page, &live, &answer).await;
+    });
+}
+
+async fn finish(page: &Page, live: &Live, answer: &Answer) {
+    let success = get(&answer.body, "response");
+    if (200..300).contains(&answer.status) && success.is_object() {
+        // Nothing that runs from here on may find a number in this document.
+        page.wipe();
+        succeed(page, &success, &answer.body);
+    } else {
+        fail(page, live, answer).await;
+    }
+}
+
+fn succeed(page: &Page, response: &JsValue, body: &JsValue) {
+    let next = get(body, "next").as_string();
+    if let Some(next) = next.filter(|next| next.starts_with('/') && !next.starts_with("//")) {
+        dom::say("Card saved");
+        // The form stays busy: the next page is on its way.
+        if let Some(window) = web_sys::window() {
+            let _ = window.location().assign(&next);
+        }
+        return;
+    }
+    page.end(ui::SUCCESS);
+    let detail = object(&[("response", response), ("request", &get(body, "request"))]);
+    dom::announce("cardamom:success", &detail);
+}
+
+async fn fail(page: &Page, live: &Live, answer: &Answer) {
+    live.update(|state| state.busy = false);
+    dom::say("");
+    let errors = field_errors(page, &answer.body);
+    if answer.status == 404 {
+        page.wipe();
+        page.end(ui::GONE);
+    } else if errors.is_empty() {
+        let message = general_message(answer);
+        live.update(|state| state.alert = message);
+        // The message is on the screen once the effects have run.
+        tick().await;
+        page.show_alert();
+    } else {
+        show(page, live, &errors);
+    }
+    let status = JsValue::from(answer.status);
+    let detail = object(&[("code", &status), ("status", &status), ("data", &answer.body)]);
+    dom::announce("cardamom:error", &detail);
+}
+
+fn show(page: &Page, live: &Live, errors: &[FieldError]) {
+    if let Some(field) = refuse(live, errors) {
+        page.focus(field);
+    }
+}
+
+/// The problems that have a place in this form.
+fn field_errors(page: &Page, body: &JsValue) -> Vec<FieldError> {
+    let Ok(listed) = get(body, "errors").dyn_into::<Array>() else { return Vec::new() };
+    listed
+        .iter()
+        .filter_map(|error| {
+            let field = Field::from_name(&get(&error, "field").as_string()?)?;
+            let problem = Problem::from_code(&get(&error, "code").as_string()?)?;
+            page.rules.of(field).visible.then_some(FieldError { field, problem })
+        })
+        .collect()
+}
+
+fn general_message(answer: &Answer) -> String {
+    let words = match answer.status {
+        0 => "There is no connection to the server. What you entered is still here: please try again.",
+        429 => "There were too many attempts. Please wait a minute and try again.",
+        500.. => "Your card could not be saved because of a problem on our side. Please try again.",
+        _ => "The card was not accepted. Please check what you entered, or use another card.",
+    };
+    let told = get(&answer.body, "detail").as_string().filter(|_| (400..429).contains(&answer.status));
+    told.unwrap_or_else(|| words.to_owned())
+}
+
+fn get(object: &JsValue, name: &str) -> JsValue {
+    Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+}
+
+fn object(members: &[(&str, &JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in members {
+        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
+    }
+    object.into()
+}

@@ -1,0 +1,81 @@
+//! Whole HTML documents, rendered on the server: data in, text out. Nothing here is asynchronous, sets a
+//! cookie or knows the store.
+
+mod form;
+mod notice;
+mod shell;
+
+use shared::{Field, FieldError, FormRules};
+
+pub use form::form_page;
+pub use notice::{Notice, notice_page};
+
+/// A file that a document loads.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    /// Root-relative address.
+    pub url: String,
+    /// Subresource integrity, `sha384-…`.
+    pub integrity: String,
+}
+
+/// The files of the form's document.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    /// The JavaScript side of the wasm, an ES module.
+    pub glue: Asset,
+    /// The wasm.
+    pub wasm: Asset,
+    /// `static/page.js`.
+    pub page_js: Asset,
+}
+
+/// Everything that the document of a hosted form shows.
+#[derive(Debug)]
+pub struct FormPage {
+    /// Heading and title.
+    pub title: String,
+    /// BCP 47 tag of the document.
+    pub lang: String,
+    /// Which fields there are and how they are checked.
+    pub rules: FormRules,
+    /// Root-relative path that the form posts to.
+    pub action: String,
+    /// Hidden inputs: endpoint, secret (absent when it is in the fragment), extra members.
+    pub hidden: Vec<(String, String)>,
+    /// Values kept after a refused plain POST; those of number and code are ignored.
+    pub values: Vec<(Field, String)>,
+    /// What was refused, per field.
+    pub errors: Vec<FieldError>,
+    /// A general message above the fields.
+    pub alert: Option<String>,
+    /// Whether the secret is in the fragment, where only a script can read it (security rule 18).
+    pub needs_fragment: bool,
+    /// JSON for the scripts, with `<`, U+2028 and U+2029 escaped (security rule 15).
+    pub config: String,
+    /// The merchant's CSS, cleaned (security rule 14).
+    pub css: Option<String>,
+    /// The nonce of the response's policy; hexadecimal.
+    pub nonce: String,
+    /// The files to load.
+    pub assets: Assets,
+}
+
+/// Everything that the document of a notice shows.
+#[derive(Debug)]
+pub struct NoticePage {
+    /// Title of the document; the heading is the notice's own.
+    pub title: String,
+    /// BCP 47 tag of the document.
+    pub lang: String,
+    /// What is told.
+    pub kind: Notice,
+    /// The merchant's CSS, cleaned (security rule 14).
+    pub css: Option<String>,
+    /// The nonce of the response's policy; hexadecimal.
+    pub nonce: String,
+    /// JSON for `page.js`, escaped as in `FormPage`.
+    pub config: Option<String>,
+    /// `static/page.js`, where callbacks or messages are to be run.
+    pub page_js: Option<Asset>,
+}

@@ -1,0 +1,100 @@
+//! The frame of a document: head, styles, scripts. Written as text, because it never changes in the browser.
+
+use super::{Asset, Assets};
+
+const CSS: &str = include_str!("../../../static/form.css");
+
+/// What the frame of a document needs to know.
+pub(super) struct Shell<'a> {
+    pub title: &'a str,
+    pub lang: &'a str,
+    pub nonce: &'a str,
+    pub css: Option<&'a str>,
+    pub config: Option<&'a str>,
+    pub page_js: Option<&'a Asset>,
+    pub assets: Option<&'a Assets>,
+}
+
+/// The document around a rendered body.
+pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
+    let mut page = String::with_capacity(CSS.len() + body.len() + 4096);
+    push(
+        &mut page,
+        &["<!DOCTYPE html><html lang=\"", &escape(shell.lang), "\"><head><meta charset=\"utf-8\">"],
+    );
+    push(&mut page, &["<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"]);
+    push(&mut page, &["<meta name=\"robots\" content=\"noindex\"><link rel=\"icon\" href=\"data:,\">"]);
+    push(&mut page, &["<title>", &escape(shell.title), "</title>"]);
+    if let Some(assets) = shell.assets {
+        preload(&mut page, assets);
+    }
+    style(&mut page, shell.nonce, CSS);
+    if let Some(css) = shell.css {
+        style(&mut page, shell.nonce, css);
+    }
+    push(&mut page, &["</head><body>", body]);
+    if let Some(config) = shell.config {
+        push(&mut page, &["<script type=\"application/json\" id=\"cardamom-config\">", config, "</script>"]);
+    }
+    if let Some(script) = shell.page_js {
+        push(&mut page, &["<script defer src=\"", &escape(&script.url), "\""]);
+        push(&mut page, &[" integrity=\"", &escape(&script.integrity), "\"></script>"]);
+    }
+    if let Some(assets) = shell.assets {
+        start(&mut page, shell.nonce, assets);
+    }
+    page.push_str("</body></html>");
+    page
+}
+
+/// Text for element content or a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn push(page: &mut String, parts: &[&str]) {
+    page.extend(parts.iter().copied());
+}
+
+/// A `<` cannot occur in a style element without a risk, and no rule needs one: it is escaped as CSS does.
+fn style(page: &mut String, nonce: &str, css: &str) {
+    push(page, &["<style nonce=\"", &escape(nonce), "\">", &css.replace('<', "\\3C "), "</style>"]);
+}
+
+/// The preload checks the integrity of the imported module; that of the wasm is checked by its fetch, because
+/// browsers do not check preloads for fetches.
+fn preload(page: &mut String, assets: &Assets) {
+    let (glue, wasm) = (&assets.glue, &assets.wasm);
+    push(page, &["<link rel=\"modulepreload\" href=\"", &escape(&glue.url)]);
+    push(page, &["\" integrity=\"", &escape(&glue.integrity), "\">"]);
+    push(page, &["<link rel=\"preload\" as=\"fetch\" crossorigin href=\"", &escape(&wasm.url), "\">"]);
+}
+
+/// A failed start leaves a form that works as a plain POST, so it is no error for the person.
+fn start(page: &mut String, nonce: &str, assets: &Assets) {
+    push(page, &["<script type=\"module\" nonce=\"", &escape(nonce), "\">import init from"]);
+    push(page, &[&literal(&assets.glue.url), ";init({module_or_path:fetch(", &literal(&assets.wasm.url)]);
+    push(page, &[",{integrity:", &literal(&assets.wasm.integrity)]);
+    page.push_str("})}).catch(()=>console.warn(\"cardamom: the form works without wasm\"))</script>");
+}
+
+/// A JavaScript string. Addresses and hashes hold none of the characters that would need more than dropping.
+fn literal(text: &str) -> String {
+    let mut literal = String::from("\"");
+    literal.extend(
+        text.chars().filter(|c| !matches!(c, '"' | '\\' | '<' | '\n' | '\r' | '\u{2028}' | '\u{2029}')),
+    );
+    literal.push('"');
+    literal
+}

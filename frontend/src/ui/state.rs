@@ -1,0 +1,124 @@
+//! What the form shows besides the typed texts. The texts themselves stay in the inputs: what was typed or
+//! filled in before the wasm arrived cannot be lost, and no second copy has to be wiped.
+
+use leptos::prelude::{ArcRwSignal, With};
+use shared::{Brand, Field, FieldError, Problem};
+
+/// The one signal of the form.
+pub type Live = ArcRwSignal<State>;
+
+/// Everything that changes on the screen.
+#[derive(Clone, Debug)]
+pub struct State {
+    problems: [Option<Problem>; 5],
+    /// Whether a submit was refused, so that the summary above the fields shows.
+    pub refused: bool,
+    /// A general message above the fields; empty for none.
+    pub alert: String,
+    /// The brand of the digits typed so far.
+    pub brand: Brand,
+    /// Whether a submit is under way.
+    pub busy: bool,
+}
+
+/// What is written into the document once and then belongs to the inputs.
+#[derive(Debug, Default)]
+pub struct Seed {
+    /// Values kept after a refused submit. Number and code are never taken from here.
+    pub values: Vec<(Field, String)>,
+    /// Whether the form cannot be sent until a script has completed it.
+    pub locked: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { problems: [None; 5], refused: false, alert: String::new(), brand: Brand::Other, busy: false }
+    }
+}
+
+impl State {
+    /// The state after a refused submit.
+    pub fn refused(errors: &[FieldError], alert: String) -> Self {
+        let mut state = Self { alert, ..Self::default() };
+        state.refuse(errors);
+        state
+    }
+
+    /// Replaces all problems by those of a refused submit.
+    pub fn refuse(&mut self, errors: &[FieldError]) {
+        self.problems = [None; 5];
+        for error in errors {
+            self.set(error.field, Some(error.problem));
+        }
+        self.refused = !errors.is_empty();
+    }
+
+    /// What is wrong with a field.
+    pub fn problem(&self, field: Field) -> Option<Problem> {
+        self.problems.get(field as usize).copied().flatten()
+    }
+
+    /// Changes what is wrong with one field. The summary goes with the last problem.
+    pub fn set(&mut self, field: Field, problem: Option<Problem>) {
+        if let Some(place) = self.problems.get_mut(field as usize) {
+            *place = problem;
+        }
+        self.refused &= self.problems.iter().any(Option::is_some);
+    }
+
+    /// The message beside a field; empty for none.
+    pub fn message(&self, field: Field) -> &'static str {
+        self.problem(field).map_or("", |problem| FieldError { field, problem }.message())
+    }
+
+    /// The first field of the form that has a problem.
+    pub fn first_problem(&self) -> Option<Field> {
+        Field::ALL.into_iter().find(|&field| self.problem(field).is_some())
+    }
+
+    /// Where the brand prints its security code.
+    pub fn code_hint(&self) -> &'static str {
+        match self.brand {
+            Brand::Amex => "4 digits on the front",
+            Brand::Other => "3 or 4 digits",
+            _ => "3 digits on the back",
+        }
+    }
+}
+
+/// A text that follows the state. Boxed, so that the browser's code has one such thing and not one per use.
+pub(super) type Text = Box<dyn FnMut() -> &'static str + Send>;
+/// A switch that follows the state.
+pub(super) type Flag = Box<dyn FnMut() -> bool + Send>;
+
+pub(super) fn text(live: &Live, pick: impl Fn(&State) -> &'static str + Send + 'static) -> Text {
+    let live = live.clone();
+    Box::new(move || live.with(&pick))
+}
+
+pub(super) fn flag(live: &Live, pick: impl Fn(&State) -> bool + Send + 'static) -> Flag {
+    let live = live.clone();
+    Box::new(move || live.with(&pick))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_goes_with_the_last_problem() {
+        let error = |field, problem| FieldError { field, problem };
+        let mut state = State::refused(
+            &[error(Field::Cvv, Problem::Missing), error(Field::CardNumber, Problem::Checksum)],
+            String::new(),
+        );
+        assert_eq!(state.first_problem(), Some(Field::CardNumber));
+        state.set(Field::CardNumber, None);
+        assert!(state.refused);
+        state.set(Field::Cvv, None);
+        assert!(!state.refused);
+        // A problem found while typing is told beside its field only.
+        state.set(Field::Cvv, Some(Problem::Missing));
+        assert!(!state.refused && !state.message(Field::Cvv).is_empty());
+    }
+}

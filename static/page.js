@@ -1,0 +1,315 @@
+// The script of the card form and of its result page. It works with wasm and without: it takes the secret
+// from the address, runs the merchant's callbacks where they can see nothing, carries out what they ask
+// for after checking it, and tells the page that frames us.
+(function () {
+  const node = document.getElementById("cardamom-config");
+  if (!node) return;
+  const config = JSON.parse(node.textContent);
+  const callbacks = config.callbacks || {};
+  const origins = config.allowed_origins || [];
+  const form = document.getElementById("cardamom-form");
+  const framed = window.parent !== window;
+
+  // ---- The secret in the fragment (security rule 18)
+
+  // Moves the secret from the address into the form, where the plain POST and the wasm both find it.
+  function takeSecret() {
+    const found = /(?:^#|&)secret=([^&]+)/.exec(location.hash);
+    let input = form.querySelector('input[type="hidden"][name="secret"]');
+    if (found) {
+      if (!input) {
+        input = document.createElement("input");
+        input.type = "hidden";
+        input.name = "secret";
+        form.append(input);
+      }
+      input.value = decoded(found[1]);
+      history.replaceState(null, "", location.pathname + location.search);
+    }
+    const complete = Boolean(input && input.value);
+    document.getElementById("cardamom-submit").disabled = !complete;
+    document.getElementById("cardamom-incomplete").hidden = complete;
+  }
+
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  }
+
+  // ---- Messages to the page that frames us
+
+  // With an allow-list the members of `told` go to its origins only; without one nobody learns them.
+  function tell(type, told) {
+    if (!framed) return;
+    const known = { type: type, form: config.form, unique_id: config.unique_id };
+    if (origins.length === 0) {
+      window.parent.postMessage(known, "*");
+    }
+    for (const origin of origins) {
+      window.parent.postMessage(Object.assign({}, known, told), origin);
+    }
+  }
+
+  function succeeded(result) {
+    const response = result.response || {};
+    tell("cardamom:success", {
+      user: response.user,
+      token: response.token,
+      reference: response.reference,
+    });
+    run(callbacks.success, [response, result.request || {}]);
+  }
+
+  function failed(failure) {
+    tell("cardamom:error", { code: failure.code, status: failure.status });
+    run(callbacks.error, [failure]);
+  }
+
+  // ---- What a callback asks for (security rule 15)
+
+  const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+  // The address if it may be navigated to: absolute, https, and not ours.
+  function allowedAddress(text) {
+    let url;
+    try {
+      url = new URL(text);
+    } catch {
+      return null;
+    }
+    const local = config.insecure_navigation && url.protocol === "http:" && LOOPBACK.includes(url.hostname);
+    return (url.protocol === "https:" || local) && url.origin !== location.origin ? url.href : null;
+  }
+
+  function navigate(ask) {
+    const address = allowedAddress(ask.url);
+    if (!address) {
+      console.warn("cardamom: a callback asked for an address that is not allowed");
+      return;
+    }
+    const target = ask.where === "top" ? window.top : ask.where === "parent" ? window.parent : window;
+    try {
+      if (ask.replace) target.location.replace(address);
+      else target.location.href = address;
+    } catch {
+      offerLink(address);
+    }
+  }
+
+  // A browser may let a frame navigate the page around it only by a click: then there is something to click.
+  function offerLink(address) {
+    const notice = document.querySelector(".notice:not([hidden])");
+    if (!notice || notice.querySelector("a")) return;
+    const link = document.createElement("a");
+    link.href = address;
+    link.target = "_top";
+    link.rel = "noreferrer";
+    link.className = "button";
+    link.textContent = "Continue";
+    notice.append(link);
+  }
+
+  function message(ask) {
+    const target = ask.where === "top" ? window.top : window.parent;
+    if (target === window) return;
+    for (const origin of origins) {
+      if (ask.origin === "*" || ask.origin === origin || ask.origin === origin + "/") {
+        target.postMessage(ask.data, origin);
+      }
+    }
+  }
+
+  // ---- The room in which a callback runs
+
+  const PATIENCE = 10000;
+  const MOST_ASKS = 20;
+  const MOST_CHARACTERS = 65536;
+
+  // A worker from a data: address has an opaque origin and no document, and cannot take the focus.
+  function run(source, args) {
+    if (!source || callbacks.runner !== "worker") return;
+    let worker;
+    try {
+      worker = new Worker("data:text/javascript;charset=utf-8," + encodeURIComponent(program(source, args)));
+    } catch {
+      console.warn("cardamom: the callback could not be started");
+      return;
+    }
+    let asks = 0;
+    const end = setTimeout(() => worker.terminate(), PATIENCE);
+    worker.onmessage = (event) => {
+      asks += 1;
+      if (asks > MOST_ASKS) worker.terminate();
+      if (asks > MOST_ASKS || typeof event.data !== "string" || event.data.length > MOST_CHARACTERS) return;
+      const ask = parsed(event.data) || {};
+      if (ask.kind === "navigate") navigate(ask);
+      else if (ask.kind === "message") message(ask);
+    };
+    worker.onerror = (event) => {
+      // The browser's own report would quote the callback and its data.
+      event.preventDefault();
+      clearTimeout(end);
+      worker.terminate();
+      console.warn("cardamom: the callback failed");
+    };
+  }
+
+  function parsed(text) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return null;
+    }
+  }
+
+  // The whole source of the worker. Data enter as JSON; the callback is an expression inside `with`, so that
+  // its free names are looked up among the stand-ins.
+  function program(source, args) {
+    const place = {};
+    for (const part of ["origin", "protocol", "host", "hostname", "port", "pathname"]) {
+      place[part] = location[part];
+    }
+    place.href = place.origin + place.pathname;
+    const input = JSON.stringify(JSON.stringify({ args: args, place: place }));
+    return `(${room})(${input}, function (scope) { with (scope) { const callback = ${source}\n; return callback; } });`;
+  }
+
+  // Runs in the worker, by its text: takes away what reaches out, then gives the callback stand-ins that ask.
+  function room(json, make) {
+    const root = globalThis;
+    const input = JSON.parse(json);
+    const post = root.postMessage.bind(root);
+    const write = JSON.stringify;
+    const ask = (what) => post(write(what));
+    const nothing = () => {};
+
+    const kept =
+      "Object Function Array String Number Boolean BigInt Symbol Math Date JSON RegExp Map Set WeakMap WeakSet " +
+      "Promise Proxy Reflect Error TypeError RangeError SyntaxError ReferenceError EvalError URIError Intl " +
+      "ArrayBuffer DataView Uint8Array Uint8ClampedArray Int8Array Uint16Array Int16Array Uint32Array Int32Array " +
+      "Float32Array Float64Array parseInt parseFloat isNaN isFinite NaN Infinity undefined encodeURI decodeURI " +
+      "encodeURIComponent decodeURIComponent escape unescape URL URLSearchParams TextEncoder TextDecoder atob btoa " +
+      "setTimeout clearTimeout setInterval clearInterval queueMicrotask structuredClone console";
+    const names = new Set(kept.split(" "));
+    const basics = Object.create(null);
+    for (const name of names) {
+      const value = root[name];
+      // Called through `with`, a function of the host would get the scope as its `this`.
+      basics[name] = typeof value === "function" && /^[a-z]/.test(name) ? value.bind(root) : value;
+    }
+    for (let level = root; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+      for (const name of Reflect.ownKeys(level)) {
+        if (!names.has(name)) Reflect.deleteProperty(level, name);
+      }
+    }
+
+    function locationOf(where) {
+      const go = (url, replace) => ask({ kind: "navigate", where: where, url: String(url), replace: replace });
+      const members = Object.assign(Object.create(null), input.place, {
+        search: "",
+        hash: "",
+        assign: (url) => go(url, false),
+        replace: (url) => go(url, true),
+        reload: nothing,
+        toString: () => input.place.href,
+      });
+      return new Proxy(Object.create(null), {
+        get: (_, name) => (name === Symbol.toPrimitive ? members.toString : members[name]),
+        set: (_, name, value) => {
+          if (name === "href") go(value, false);
+          return true;
+        },
+      });
+    }
+
+    function open(url, target) {
+      const where = { _top: "top", _parent: "parent", _self: "frame" }[target];
+      if (where) ask({ kind: "navigate", where: where, url: String(url), replace: false });
+      return null;
+    }
+
+    // A window: its location asks, its links lead to other stand-ins, what is written to it stays in it.
+    function windowOf(where) {
+      const members = Object.assign(Object.create(null), basics, {
+        location: locationOf(where),
+        name: "",
+        closed: false,
+        length: 0,
+        opener: null,
+        frameElement: null,
+        open: open,
+        close: nothing,
+        focus: nothing,
+        blur: nothing,
+        alert: nothing,
+        addEventListener: nothing,
+        removeEventListener: nothing,
+        dispatchEvent: nothing,
+        history: { length: 1, state: null, back: nothing, forward: nothing, go: nothing, pushState: nothing, replaceState: nothing },
+        postMessage: nothing,
+      });
+      if (where !== "frame") {
+        members.postMessage = (data, origin) => {
+          const to = origin && typeof origin === "object" ? origin.targetOrigin : origin;
+          ask({ kind: "message", where: where, data: data, origin: String(to) });
+        };
+      }
+      const view = new Proxy(members, {
+        has: () => true,
+        get: (_, name) => (name === Symbol.unscopables ? undefined : members[name]),
+        set: (_, name, value) => {
+          if (name === "location") members.location.href = value;
+          else if (name !== "top" && name !== "parent") members[name] = value;
+          return true;
+        },
+      });
+      for (const name of ["window", "self", "globalThis", "frames"]) members[name] = view;
+      return view;
+    }
+
+    const top = windowOf("top");
+    const parent = windowOf("parent");
+    const view = windowOf("frame");
+    const link = (from, to) => Object.defineProperties(from, { top: { value: top }, parent: { value: to } });
+    link(top, top);
+    link(parent, top);
+    link(view, parent);
+
+    const callback = make(view);
+    if (typeof callback === "function") callback.apply(view, input.args);
+  }
+
+  // ---- Start
+
+  // Where the browser did not follow `autofocus`, as in a frame of another site.
+  function focusProblem() {
+    const wrong = form.querySelector('[aria-invalid="true"]');
+    if (wrong && document.activeElement === document.body) wrong.focus();
+  }
+
+  if (form) {
+    if (config.fragment) {
+      takeSecret();
+      addEventListener("hashchange", takeSecret);
+    }
+    // Without wasm the browser posts the form itself; it does so once.
+    let posted = false;
+    document.addEventListener("submit", (event) => {
+      if (event.defaultPrevented) return;
+      if (posted) event.preventDefault();
+      posted = true;
+    });
+    addEventListener("pageshow", () => {
+      posted = false;
+    });
+    requestAnimationFrame(focusProblem);
+    tell("cardamom:ready", {});
+  }
+  document.addEventListener("cardamom:success", (event) => succeeded(event.detail));
+  document.addEventListener("cardamom:error", (event) => failed(event.detail));
+  if (config.result) succeeded(config.result);
+  if (config.failure) failed(config.failure);
+})();

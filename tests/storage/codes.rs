@@ -1,0 +1,117 @@
+//! Security codes: stored apart, counted, swept with their hourly keys (security rule 12).
+
+use std::time::Duration;
+
+use backend::model::CvvRecord;
+
+use crate::engines::{Db, NOW};
+use crate::shop::{Shop, cvv};
+
+on_both_engines! {
+    a_code_comes_back_as_stored,
+    a_newer_code_takes_the_place,
+    the_last_use_deletes_the_code,
+    a_foreign_code_is_unknown,
+    an_hour_has_one_key,
+    the_sweep_takes_what_ended,
+    a_key_stays_while_it_holds_codes,
+    scrubbing_works_beside_readers,
+}
+
+async fn a_code_comes_back_as_stored(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let card = shop.add_card("token").await;
+    let key = shop.cvv_key(NOW.hour());
+    let mut t = db.begin().await;
+    t.add_cvv_key(key.clone()).await.unwrap();
+    let code = cvv(&card.id, &key.id);
+    t.put_cvv(code.clone()).await.unwrap();
+    let found = t.find_cvv(shop.merchant, card.id).await.unwrap().unwrap();
+    assert_eq!(format!("{found:?}"), format!("{code:?}"));
+}
+
+async fn a_newer_code_takes_the_place(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let card = shop.add_card("token").await;
+    let mut code = cvv(&card.id, &shop.cvv_key(1).id);
+    let mut t = db.begin().await;
+    t.put_cvv(code.clone()).await.unwrap();
+    code.sealed = vec![21; 40];
+    code.uses_left = 5;
+    t.put_cvv(code).await.unwrap();
+    let found = t.find_cvv(shop.merchant, card.id).await.unwrap().unwrap();
+    assert_eq!((found.sealed, found.uses_left), (vec![21; 40], 5));
+}
+
+async fn the_last_use_deletes_the_code(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let card = shop.add_card("token").await;
+    let mut t = db.begin().await;
+    t.put_cvv(cvv(&card.id, &shop.cvv_key(1).id)).await.unwrap();
+    assert!(t.use_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap());
+    assert_eq!(t.find_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap().unwrap().uses_left, 1);
+    assert!(t.use_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap());
+    assert!(t.find_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap().is_none());
+    assert!(!t.use_cvv(shop.merchant, card.id).await.unwrap());
+}
+
+async fn a_foreign_code_is_unknown(db: Db) {
+    let (a, b) = (Shop::open(&db, "a").await, Shop::open(&db, "b").await);
+    let card = a.add_card("token").await;
+    let mut t = db.begin().await;
+    t.put_cvv(cvv(&card.id, &a.cvv_key(1).id)).await.unwrap();
+    assert!(t.find_cvv(b.merchant.clone(), card.id.clone()).await.unwrap().is_none());
+    assert!(!t.use_cvv(b.merchant, card.id.clone()).await.unwrap());
+    assert_eq!(t.find_cvv(a.merchant, card.id).await.unwrap().unwrap().uses_left, 2);
+}
+
+async fn an_hour_has_one_key(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let (first, second) = (shop.cvv_key(7), shop.cvv_key(7));
+    let mut t = db.begin().await;
+    assert!(t.find_cvv_key(7).await.unwrap().is_none());
+    assert_eq!(t.add_cvv_key(first.clone()).await.unwrap().id, first.id);
+    assert_eq!(t.add_cvv_key(second.clone()).await.unwrap().id, first.id);
+    assert_eq!(t.find_cvv_key(7).await.unwrap().unwrap().id, first.id);
+    assert_eq!(t.lookup_cvv_key(first.id.clone()).await.unwrap().unwrap().wrapped, first.wrapped);
+    assert!(t.lookup_cvv_key(second.id).await.unwrap().is_none());
+}
+
+async fn the_sweep_takes_what_ended(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let (old, new) = (shop.add_card("old").await, shop.add_card("new").await);
+    let (key, young) = (shop.cvv_key(NOW.hour() - 1), shop.cvv_key(NOW.hour()));
+    let mut t = db.begin().await;
+    t.add_cvv_key(key.clone()).await.unwrap();
+    t.add_cvv_key(young.clone()).await.unwrap();
+    t.put_cvv(CvvRecord { expires_at: NOW, ..cvv(&old.id, &key.id) }).await.unwrap();
+    t.put_cvv(cvv(&new.id, &young.id)).await.unwrap();
+    assert_eq!(t.sweep_cvvs(NOW, NOW.hour()).await.unwrap(), 1);
+    assert!(t.find_cvv(shop.merchant.clone(), old.id).await.unwrap().is_none());
+    assert!(t.find_cvv(shop.merchant, new.id).await.unwrap().is_some());
+    assert!(t.lookup_cvv_key(key.id).await.unwrap().is_none());
+    assert!(t.lookup_cvv_key(young.id).await.unwrap().is_some());
+}
+
+async fn a_key_stays_while_it_holds_codes(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let card = shop.add_card("token").await;
+    let key = shop.cvv_key(NOW.hour() - 1);
+    let mut t = db.begin().await;
+    t.add_cvv_key(key.clone()).await.unwrap();
+    t.put_cvv(cvv(&card.id, &key.id)).await.unwrap();
+    assert_eq!(t.sweep_cvvs(NOW, NOW.hour()).await.unwrap(), 0);
+    assert!(t.lookup_cvv_key(key.id.clone()).await.unwrap().is_some());
+    let later = NOW.plus(Duration::from_mins(1));
+    assert_eq!(t.sweep_cvvs(later, later.hour()).await.unwrap(), 1);
+    assert!(t.lookup_cvv_key(key.id).await.unwrap().is_none());
+}
+
+async fn scrubbing_works_beside_readers(db: Db) {
+    let mut reader = db.read().await;
+    reader.fact("none").await.unwrap();
+    db.store.scrub().await.unwrap();
+    drop(reader);
+    db.store.scrub().await.unwrap();
+    db.store.health().await.unwrap();
+}
