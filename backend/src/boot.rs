@@ -115,9 +115,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     app.facts.sweep(&app.core);
     let mut transaction = app.core.store.begin().await?;
     // An hour's key may be in use for a moment after its hour: captures that were sealed but not committed.
-    let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_secs(600)).hour()).await?;
+    let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
     let results = transaction.sweep_results(now).await?;
-    transaction.sweep_endpoints(now.minus(Duration::from_secs(86_400)), now).await?;
+    transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
     transaction.commit().await?;
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");

@@ -53,7 +53,7 @@ impl Default for Policy {
             max_uses_cap: 10_000,
             max_per_minute: 30,
             endless_endpoints: false,
-            cvv_life: Duration::from_secs(3600),
+            cvv_life: Duration::from_hours(1),
             cvv_uses: 1,
         }
     }

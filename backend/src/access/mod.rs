@@ -63,14 +63,12 @@ pub async fn authenticate(
     let known = core.store.read().await?.find_api_key_by_secret_name(login.to_owned()).await?;
     let hash = known.as_ref().map_or(&[0_u8; 32][..], |key| &key.secret_hash);
     let right = secret::matches(password, hash);
-    match known.filter(|key| right && key.revoked_at.is_none_or(|end| end > core.now())) {
-        Some(key) => Ok(caller(key, address)),
-        None => {
-            let actor =
-                Actor { merchant: None, mode: None, name: "anonymous".into(), address: address.into() };
-            core.refused(&actor, "access.authenticate", "").await;
-            Err(AccessError::Unauthenticated)
-        }
+    if let Some(key) = known.filter(|key| right && key.revoked_at.is_none_or(|end| end > core.now())) {
+        Ok(caller(key, address))
+    } else {
+        let actor = Actor { merchant: None, mode: None, name: "anonymous".into(), address: address.into() };
+        core.refused(&actor, "access.authenticate", "").await;
+        Err(AccessError::Unauthenticated)
     }
 }
 

@@ -163,7 +163,7 @@ fn build(
 ) -> Result<CaptureEndpoint, CaptureError> {
     let now = core.now();
     let id = EndpointId::new(now, &*core.entropy);
-    let webhook = new.webhook.map(|webhook| seal_webhook(core, key, &id, webhook)).transpose()?;
+    let webhook = new.webhook.map(|webhook| seal_webhook(core, key, &id, &webhook)).transpose()?;
     let (lock, reference) = match new.token {
         Some(token) => (Some(Lock { token, reference: new.reference }), None),
         None => (None, Some(new.reference).filter(|reference| !reference.is_empty())),
@@ -205,7 +205,7 @@ fn seal_webhook(
     core: &Core,
     key: &VaultKey,
     endpoint: &EndpointId,
-    webhook: Webhook,
+    webhook: &Webhook,
 ) -> Result<Vec<u8>, VaultError> {
     let text = serde_json::json!({
         "url": webhook.url,

@@ -12,7 +12,7 @@ use crate::crypto::{hex, secret};
 use crate::model::{MerchantId, Mode, PageResult};
 
 /// How long a result is kept.
-const LIFE: Duration = Duration::from_secs(300);
+const LIFE: Duration = Duration::from_mins(5);
 
 /// What a page shows after a submit.
 #[derive(Clone, Deserialize, Serialize)]

@@ -12,9 +12,9 @@ pub enum Ttl {
 }
 
 /// Where none is given.
-pub const DEFAULT: Duration = Duration::from_secs(24 * 3600);
+pub const DEFAULT: Duration = Duration::from_hours(24);
 /// Longer lives are refused as absurd.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(8784);
 
 /// Reads ISO 8601 durations (`PT10M`, `P1DT2H`), the older unit notation (`45m`, `24h60m60s`), and the notations
 /// of "never ends" (`0`, `0s`, `P0T`, `P0T0`, `PT0S`). Months and years have no fixed length and are refused.

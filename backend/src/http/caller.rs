@@ -62,9 +62,9 @@ pub fn has_credentials(headers: &HeaderMap) -> bool {
 pub fn key_access(
     headers: &HeaderMap,
     params: &Params,
-    body: Option<&mut Members>,
+    body: Option<&Members>,
 ) -> Result<KeyAccess, ApiError> {
-    let from_body = |name| body_text(body.as_deref(), name);
+    let from_body = |name| body_text(body, name);
     let user =
         params.find("user").map(str::to_owned).or_else(|| from_body("user").map(|text| text.to_string()));
     let header = headers.get("x-vault-passphrase").and_then(|value| value.to_str().ok());

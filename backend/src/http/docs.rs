@@ -1,7 +1,5 @@
 //! The API document as JSON and as a page to read, without any script.
 
-use std::sync::Arc;
-
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -10,7 +8,7 @@ use serde_json::Value;
 use super::error::ApiError;
 
 /// `GET /openapi.json`
-pub async fn json(document: Arc<str>) -> impl IntoResponse {
+pub fn json(document: &str) -> impl IntoResponse + use<> {
     (
         [(header::CONTENT_TYPE, "application/json"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")],
         document.to_string(),
@@ -18,8 +16,8 @@ pub async fn json(document: Arc<str>) -> impl IntoResponse {
 }
 
 /// `GET /docs`
-pub async fn page(document: Arc<str>) -> Result<Response, ApiError> {
-    let document: Value = serde_json::from_str(&document).map_err(|_| {
+pub fn page(document: &str) -> Result<Response, ApiError> {
+    let document: Value = serde_json::from_str(document).map_err(|_| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side.")
     })?;
     let hash = style_hash();

@@ -41,11 +41,11 @@ pub fn frame() -> OpenApi {
 /// The whole document as JSON.
 pub fn document() -> String {
     let (_, document) = super::router::api().split_for_parts();
-    render(document)
+    render(&document)
 }
 
 /// A document as JSON with a last line end, as files have it.
-pub fn render(document: OpenApi) -> String {
+pub fn render(document: &OpenApi) -> String {
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text

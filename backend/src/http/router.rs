@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderName, Method, header};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use frontend::Assets as PageAssets;
 use ipnet::IpNet;
@@ -50,7 +51,7 @@ impl App {
 /// The whole server. Trailing slashes are cut before routing, so it has to be wrapped from outside.
 pub fn router(app: Arc<App>) -> Router {
     let (documented, document) = api().split_for_parts();
-    let document: Arc<str> = openapi::render(document).into();
+    let document: Arc<str> = openapi::render(&document).into();
     documented
         .merge(undocumented(&document))
         .fallback(|| async { ApiError::not_found() })
@@ -93,8 +94,8 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/result/{id}", get(pages::result))
         .route("/v1/capture/done/{id}", get(pages::done))
         .route("/assets/{file}", get(assets::file))
-        .route("/openapi.json", get(move || docs::json(json)))
-        .route("/docs", get(move || docs::page(page)))
+        .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))
+        .route("/docs", get(move || std::future::ready(docs::page(&page))))
 }
 
 /// A capture's pre-flight: any site may send, with the secret in its header; nothing of a session exists.
@@ -107,5 +108,5 @@ fn capture_cors() -> CorsLayer {
             HeaderName::from_static("x-pcivault-capture-secret"),
             HeaderName::from_static("x-capture-secret"),
         ])
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_mins(10))
 }

@@ -17,7 +17,7 @@ use crate::crypto::{Key32, custody, secret};
 use crate::model::{Custody, CvvKey, CvvKeyId, KeyId, KeyPairRow, Timestamp, VaultKey};
 
 /// How long an unwrapped key is kept.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 /// How many of each kind are kept.
 const MOST: usize = 256;
 /// A sender session ends after so many records (security rule 1).
@@ -65,14 +65,13 @@ impl Keyring {
     /// What seals to a vault key's current pair.
     pub fn sealer(&self, core: &Core, key: &VaultKey, pair: &KeyPairRow) -> Result<Sealer, VaultError> {
         let now = core.now();
-        let token_key = match self.token_keys.find(&key.id, now) {
-            Some(known) => known,
-            None => {
-                let opened = core.root.unwrap(&bind_key(key, "token", 0), &key.wrapped_token_key)?;
-                let made = Arc::new(TokenKey::new(Key32::from_slice(&opened)?));
-                self.token_keys.keep(key.id.clone(), Arc::clone(&made), now);
-                made
-            }
+        let token_key = if let Some(known) = self.token_keys.find(&key.id, now) {
+            known
+        } else {
+            let opened = core.root.unwrap(&bind_key(key, "token", 0), &key.wrapped_token_key)?;
+            let made = Arc::new(TokenKey::new(Key32::from_slice(&opened)?));
+            self.token_keys.keep(key.id.clone(), Arc::clone(&made), now);
+            made
         };
         let session = self.session(core, key, pair, now)?;
         Ok(Sealer {

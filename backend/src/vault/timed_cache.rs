@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn entries_end_by_time_and_by_number() {
-        let cache = TimedCache::new(Duration::from_secs(60), 2);
+        let cache = TimedCache::new(Duration::from_mins(1), 2);
         cache.keep("a", Arc::new(1), at(0));
         assert_eq!(cache.find(&"a", at(59)).as_deref(), Some(&1));
         assert_eq!(cache.find(&"a", at(60)), None);

@@ -218,7 +218,7 @@ impl Draft<'_> {
 
 /// Plain POSTs are checked by Sec-Fetch-Site; Origin is "null" under our referrer policy (security rule 17).
 fn check_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+    match headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes) {
         None | Some(b"same-origin") => Ok(()),
         Some(_) => Err(ApiError::new(
             StatusCode::FORBIDDEN,

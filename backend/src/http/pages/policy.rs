@@ -21,7 +21,7 @@ pub fn card_page(nonce: &str, settings: &Settings) -> String {
 
 /// The done page: opaque origin, where callbacks run that need a document.
 pub fn done_page(nonce: &str, settings: &Settings) -> String {
-    let links: String = settings.js_links.iter().map(|link| format!(" {link}")).collect();
+    let links = settings.js_links.iter().fold(String::new(), |links, link| links + " " + link);
     format!(
         "sandbox allow-scripts allow-forms allow-top-navigation-by-user-activation; default-src 'none'; \
          script-src 'nonce-{nonce}'{links}; style-src 'nonce-{nonce}'; connect-src https:; form-action https:; \

@@ -42,10 +42,10 @@ pub async fn create(
     merchant: Merchant,
     headers: HeaderMap,
     params: Params,
-    JsonBody(mut body): JsonBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Json<EndpointCreated>, ApiError> {
     let caller = merchant.with(Scope::CaptureCreate)?;
-    let access = key_access(&headers, &params, Some(&mut body))?;
+    let access = key_access(&headers, &params, Some(&body))?;
     let new = new_endpoint(&params, body)?;
     Ok(Json(endpoints::create(&app.core, caller, &access, new).await?.into()))
 }

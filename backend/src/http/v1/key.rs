@@ -67,10 +67,10 @@ pub async fn change(
     merchant: Merchant,
     headers: HeaderMap,
     params: Params,
-    JsonBody(mut body): JsonBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Json<KeyNamed>, ApiError> {
     let caller = merchant.with(Scope::CardWrite)?;
-    let access = key_access(&headers, &params, Some(&mut body))?;
+    let access = key_access(&headers, &params, Some(&body))?;
     let new = text(&body, &params, "new_passphrase")?.unwrap_or_default();
     keys::change_passphrase(&app.core, caller, &access, new).await?;
     Ok(Json(KeyNamed { user: access.user, version: None }))
@@ -88,10 +88,10 @@ pub async fn rotate(
     merchant: Merchant,
     headers: HeaderMap,
     params: Params,
-    JsonBody(mut body): JsonBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Json<KeyNamed>, ApiError> {
     let caller = merchant.with(Scope::CardWrite)?;
-    let access = key_access(&headers, &params, Some(&mut body))?;
+    let access = key_access(&headers, &params, Some(&body))?;
     let version = keys::rotate(&app.core, caller, &access).await?;
     Ok(Json(KeyNamed { user: access.user, version: Some(version) }))
 }
