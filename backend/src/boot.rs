@@ -93,7 +93,6 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         page_assets,
         public_url: settings.public_url.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
-        demo: settings.demo,
     })
 }
 

@@ -87,6 +87,8 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
     if scheme.eq_ignore_ascii_case("basic") {
         let bytes = Zeroizing::new(STANDARD.decode(rest).ok()?);
         let (login, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
+        // Our logins are of this alphabet; others need not reach the store.
+        login.bytes().all(|b| b.is_ascii_graphic()).then_some(())?;
         Some((login.to_owned(), Zeroizing::new(password.to_owned())))
     } else if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("apikey") {
         let (login, secret) = rest.split_once('.')?;

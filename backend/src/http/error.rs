@@ -163,7 +163,7 @@ impl From<JsonError> for ApiError {
 
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
-        match &error {
+        match error {
             AccessError::Unauthenticated => {
                 Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Valid credentials are needed.")
             }
@@ -171,14 +171,18 @@ impl From<AccessError> for ApiError {
                 let detail = format!("This credential lacks the scope {}.", scope.as_str());
                 Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
             }
-            AccessError::Store(_) => Self::internal(&error),
+            AccessError::Store(error) => error.into(),
         }
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        match error {
+            StoreError::Text => Self::new(StatusCode::BAD_REQUEST, "characters", "A text holds a NUL character."),
+            StoreError::Retry => Self::from(VaultError::Contended),
+            _ => Self::internal(&error),
+        }
     }
 }
 
@@ -209,7 +213,8 @@ impl From<VaultError> for ApiError {
                 "contended",
                 "Others are changing the same thing; try again.",
             ),
-            VaultError::Store(_) | VaultError::Crypto(_) => return Self::internal(&error),
+            VaultError::Store(error) => return error.into(),
+            VaultError::Crypto(_) => return Self::internal(&error),
         };
         Self::new(status, code, detail)
     }

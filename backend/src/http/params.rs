@@ -59,6 +59,9 @@ impl Params {
             if known.len() == MOST {
                 return Err(Invalid::new("", "too_many", "The query has too many parameters.").into());
             }
+            if name.contains('\0') || value.contains('\0') {
+                return Err(Invalid::new("", "characters", "The query holds a NUL character.").into());
+            }
             if known.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(Invalid::new("", "duplicate", "A parameter stands twice in the query.").into());
             }

@@ -36,8 +36,6 @@ pub struct App {
     pub public_url: Url,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether the demo shop runs beside: callbacks may then lead to http on this machine.
-    pub demo: bool,
 }
 
 impl App {

@@ -33,6 +33,9 @@ pub enum StoreError {
     /// A unique name was taken already.
     #[error("already exists")]
     Conflict,
+    /// A text with a character that the engine cannot hold (PostgreSQL and NUL).
+    #[error("a text holds a character that cannot be stored")]
+    Text,
     /// The engine asks for another try (serialisation failure, SQLSTATE 40001).
     #[error("transaction has to be tried again")]
     Retry,

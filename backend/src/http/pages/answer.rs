@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frontend::{Notice, NoticePage, notice_page};
 use serde_json::{Value, json};
+use url::{Host, Url};
 
 use super::policy;
 use crate::capture::forms::{Runner, Settings};
@@ -46,13 +47,25 @@ pub fn config(app: &App, settings: &Settings, config: &Config<'_>) -> String {
             "error": callback(&settings.error_callback),
         },
         "allowed_origins": settings.allowed_origins,
-        "insecure_navigation": app.demo,
+        "insecure_navigation": is_at_home(&app.public_url),
         "result": config.result.map(|(response, request)| json!({ "response": response, "request": request })),
         "failure": config.failure.map(|(status, message)| json!({
             "code": status, "status": status, "data": { "error": message, "status": status },
         })),
     });
     for_script(&value)
+}
+
+/// Whether this server is reached over plain http on its own machine: a trial or a test, where callbacks may
+/// lead to http on this machine too (security rule 15). Anywhere else the public address is https.
+fn is_at_home(public_url: &Url) -> bool {
+    let loopback = match public_url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    public_url.scheme() == "http" && loopback
 }
 
 /// JSON that cannot end a script element or a line of one.
@@ -112,5 +125,19 @@ mod tests {
     fn data_cannot_leave_their_script_element() {
         let text = for_script(&json!({ "a": "</script><!--\u{2028}" }));
         assert_eq!(text, "{\"a\":\"\\u003c/script>\\u003c!--\\u2028\"}");
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost", true),
+            ("http://[::1]:8080", true),
+            ("https://127.0.0.1:8080", false),
+            ("https://cards.example", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(is_at_home(&Url::parse(url).unwrap()), expected, "{url}");
+        }
     }
 }

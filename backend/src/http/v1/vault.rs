@@ -190,7 +190,10 @@ async fn listed_keys(
     }
     let every = Page { after: None, limit: u32::MAX };
     let keys = keys::list(&app.core, caller, every).await?;
-    Ok(keys.into_iter().filter(|key| key.name.as_str() >= from).collect())
+    let mut keys: Vec<_> = keys.into_iter().filter(|key| key.name.as_str() >= from).collect();
+    // The store sorts by its own collation; pages continue by bytes.
+    keys.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(keys)
 }
 
 fn listed_card(app: &App, card: &Card, metadata: bool) -> CardListed {

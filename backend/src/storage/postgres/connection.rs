@@ -121,6 +121,7 @@ impl From<tokio_postgres::Error> for StoreError {
             Some(refusal) => match *refusal.code() {
                 SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Self::Retry,
                 SqlState::UNIQUE_VIOLATION => Self::Conflict,
+                SqlState::CHARACTER_NOT_IN_REPERTOIRE => Self::Text,
                 // The code says what a person needs; messages and details may quote values.
                 ref code => Self::Engine(format!("SQLSTATE {} ({})", code.code(), refusal.severity())),
             },
