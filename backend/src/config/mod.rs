@@ -56,7 +56,8 @@ impl Settings {
     fn check(&self, sources: &Sources) -> Result<(), ConfigError> {
         let open = !self.listen.ip().is_loopback();
         let protected = self.tls.is_some() || !self.trusted_proxies.is_empty();
-        if open && !protected && !sources.flag("insecure_http") {
+        let insecure = parse::switch(sources, "insecure_http", false)?;
+        if open && !protected && !insecure {
             return Err(sources.wrong(
                 "listen",
                 "a loopback address, or one with --tls-cert and --tls-key, or with --trusted-proxy; \

@@ -1,6 +1,7 @@
 //! From texts to settings. Every rule says what it allows, for the error.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -73,7 +74,10 @@ fn default_listen() -> SocketAddr {
 
 fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
     let usual = Policy::default();
-    let count = "a whole number above 0";
+    let count = |name, default| {
+        let given: Option<NonZeroU32> = parsed(sources, name, "a whole number above 0")?;
+        Ok(given.map_or(default, NonZeroU32::get))
+    };
     let limited = switch(sources, "limits", true)?;
     let cvv_life = match sources.find("cvv_life").map(ttl::parse) {
         None => usual.cvv_life,
@@ -82,12 +86,12 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
     };
     Ok(Policy {
         limits: usual.limits.filter(|_| limited),
-        max_uses: parsed(sources, "max_uses", count)?.unwrap_or(usual.max_uses),
-        max_uses_cap: parsed(sources, "max_uses_cap", count)?.unwrap_or(usual.max_uses_cap),
-        max_per_minute: parsed(sources, "max_per_minute", count)?.unwrap_or(usual.max_per_minute),
+        max_uses: count("max_uses", usual.max_uses)?,
+        max_uses_cap: count("max_uses_cap", usual.max_uses_cap)?,
+        max_per_minute: count("max_per_minute", usual.max_per_minute)?,
         endless_endpoints: switch(sources, "endless_endpoints", usual.endless_endpoints)?,
         cvv_life,
-        cvv_uses: parsed(sources, "cvv_uses", count)?.unwrap_or(usual.cvv_uses),
+        cvv_uses: count("cvv_uses", usual.cvv_uses)?,
     })
 }
 
@@ -122,7 +126,8 @@ fn networks(sources: &Sources, name: &'static str) -> Result<Vec<IpNet>, ConfigE
         .collect()
 }
 
-fn switch(sources: &Sources, name: &'static str, default: bool) -> Result<bool, ConfigError> {
+/// A setting that is on or off.
+pub fn switch(sources: &Sources, name: &'static str, default: bool) -> Result<bool, ConfigError> {
     match sources.find(name) {
         None => Ok(default),
         Some("true" | "on" | "1") => Ok(true),

@@ -105,11 +105,6 @@ impl Sources {
         self.0.get(name).map(|found| found.value.as_str())
     }
 
-    /// Whether a switch is on.
-    pub fn flag(&self, name: &str) -> bool {
-        matches!(self.find(name), Some("true" | "on" | "1"))
-    }
-
     /// The error of a setting: where it stood, its value unless it is a secret, and what is allowed.
     pub fn wrong(&self, name: &'static str, allowed: &str) -> ConfigError {
         let (origin, value) = self.0.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));

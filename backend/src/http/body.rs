@@ -35,7 +35,8 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
     }
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
+/// A whole body, of at most a little more than is allowed, within the time that is allowed.
+pub async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
     match tokio::time::timeout(SLOWEST, to_bytes(body, json::MAX_BYTES + 1)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_length(&error) => Err(JsonError::TooLarge.into()),

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::again::Again;
 use crate::access::AccessError;
 use crate::capture::CaptureError;
 use crate::json::JsonError;
@@ -20,6 +21,7 @@ pub struct ApiError {
     code: &'static str,
     detail: String,
     errors: Vec<Invalid>,
+    again: bool,
 }
 
 /// The body of an error (RFC 9457).
@@ -57,7 +59,7 @@ pub struct ProblemField {
 impl ApiError {
     /// An error of a status, a stable code and a sentence.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new() }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), again: false }
     }
 
     /// Unknown things of every kind, foreign ones among them: one body.
@@ -124,6 +126,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (self.status, body).into_response();
+        if self.again {
+            response.extensions_mut().insert(Again);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
@@ -179,8 +184,10 @@ impl From<AccessError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Text => Self::new(StatusCode::BAD_REQUEST, "characters", "A text holds a NUL character."),
-            StoreError::Retry => Self::from(VaultError::Contended),
+            StoreError::Text => {
+                Self::new(StatusCode::BAD_REQUEST, "characters", "A text holds a NUL character.")
+            }
+            StoreError::Retry => Self { again: true, ..VaultError::Contended.into() },
             _ => Self::internal(&error),
         }
     }

@@ -1,6 +1,7 @@
 //! The HTTP surfaces: routes, extractors, errors and pages. A handler extracts, authorises, calls one use case
 //! and converts; it knows neither SQL nor keys.
 
+mod again;
 mod assets;
 mod body;
 mod caller;

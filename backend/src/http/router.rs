@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::ApiError;
-use super::{assets, docs, headers, health, openapi, pages, v1};
+use super::{again, assets, docs, headers, health, openapi, pages, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
@@ -63,6 +63,10 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// The routes that stand in the API document.
 pub fn api() -> OpenApiRouter<Arc<App>> {
+    let captures = OpenApiRouter::new()
+        // Browsers of other sites, by the endpoint's secret. The capture lane tries again by itself.
+        .routes(routes!(v1::capture::submit, v1::capture::show, v1::capture::delete))
+        .layer(capture_cors());
     OpenApiRouter::with_openapi(openapi::frame())
         // Merchant backends: vault keys and cards.
         .routes(routes!(v1::key::create, v1::key::list, v1::key::change, v1::key::delete))
@@ -74,12 +78,8 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::form::create))
         // Cardholders: the hosted page.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
-        // Browsers of other sites, by the endpoint's secret.
-        .merge(
-            OpenApiRouter::new()
-                .routes(routes!(v1::capture::submit, v1::capture::show, v1::capture::delete))
-                .layer(capture_cors()),
-        )
+        .layer(axum::middleware::from_fn(again::again))
+        .merge(captures)
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -144,49 +144,20 @@ impl Keyring {
             let opened = core.root.unwrap(&bind_key(key, "custody", 0), &key.wrapped_custody)?;
             return Ok(Key32::from_slice(&opened)?);
         }
+        // Held until a failure is counted: tries at the same time cannot pass the limit together.
+        let _permit = self.derivations.acquire().await.map_err(|_| VaultError::Contended)?;
         let minute = core.now().minute();
         let subject = key.id.as_str().to_owned();
         if core.store.read().await?.hits(WRONG_SCOPE, subject.clone(), minute).await? >= WRONG_A_MINUTE {
             return Err(VaultError::TooManyTries);
         }
-        if let Some(custody) = self.try_passphrase(core, key, passphrase).await? {
+        if let Some(custody) = try_passphrase(core, key, passphrase).await? {
             return Ok(custody);
         }
         let mut transaction = core.store.begin().await?;
         transaction.hit(WRONG_SCOPE, subject, minute).await?;
         transaction.commit().await?;
         Err(VaultError::WrongPassphrase)
-    }
-
-    async fn try_passphrase(
-        &self,
-        core: &Core,
-        key: &VaultKey,
-        passphrase: &str,
-    ) -> Result<Option<Key32>, VaultError> {
-        let permit = self.derivations.acquire().await.map_err(|_| VaultError::Contended)?;
-        let (row, root) = (key.clone(), Arc::clone(&core.root));
-        let passphrase = zeroize::Zeroizing::new(passphrase.to_owned());
-        let work = tokio::task::spawn_blocking(move || {
-            let params = KdfParams::decode(&row.kdf)?;
-            let salt = row.salt.as_slice().try_into().map_err(|_| crate::crypto::CryptoError::Open)?;
-            let binding = bind_key(&row, "custody", 0);
-            custody::unwrap_with_passphrase(
-                &row.wrapped_custody,
-                &passphrase,
-                &salt,
-                &params,
-                &binding,
-                &*root,
-            )
-        });
-        let result = work.await.map_err(|_| VaultError::Contended)?;
-        drop(permit);
-        match result {
-            Ok(custody) => Ok(Some(custody)),
-            Err(crate::crypto::CryptoError::Open) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
     }
 
     /// This hour's key around security codes, made where there is none yet.
@@ -226,6 +197,24 @@ impl Keyring {
         let key = Arc::new(Key32::from_slice(&opened)?);
         self.cvv_keys.keep(row.id.clone(), Arc::clone(&key), now);
         Ok(key)
+    }
+}
+
+/// The custody key, if the passphrase opens it. The stretching has a thread of its own.
+async fn try_passphrase(core: &Core, key: &VaultKey, passphrase: &str) -> Result<Option<Key32>, VaultError> {
+    let (row, root) = (key.clone(), Arc::clone(&core.root));
+    let passphrase = zeroize::Zeroizing::new(passphrase.to_owned());
+    let work = tokio::task::spawn_blocking(move || {
+        let params = KdfParams::decode(&row.kdf)?;
+        let salt = row.salt.as_slice().try_into().map_err(|_| crate::crypto::CryptoError::Open)?;
+        let binding = bind_key(&row, "custody", 0);
+        custody::unwrap_with_passphrase(&row.wrapped_custody, &passphrase, &salt, &params, &binding, &*root)
+    });
+    let result = work.await.map_err(|_| VaultError::Contended)?;
+    match result {
+        Ok(custody) => Ok(Some(custody)),
+        Err(crate::crypto::CryptoError::Open) => Ok(None),
+        Err(other) => Err(other.into()),
     }
 }
 
