@@ -6,7 +6,6 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::error::ApiError;
 use crate::http::body::read;
 
 /// Marks an answer whose transaction has to be tried again.
@@ -47,6 +46,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::http::error::ApiError;
     use crate::storage::StoreError;
 
     /// A handler that is refused so often before it succeeds; answers status and number of runs.

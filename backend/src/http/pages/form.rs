@@ -16,13 +16,14 @@ use super::policy;
 use crate::capture::fill::{self, Filed, FillError, Filled};
 use crate::capture::forms::{self, Runner, Settings};
 use crate::capture::results::{self, Outcome};
-use crate::capture::{CaptureError, facts::Facts};
+use crate::capture::{CaptureError, endpoints, facts::Facts};
 use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::http::v1;
+use crate::model::CaptureEndpoint;
 use crate::vault::Invalid;
 
 /// Parameters of the page's address that are not stored with the card.
@@ -106,8 +107,13 @@ async fn with_secret(
         Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
         Err(error) => return Err(error.into()),
     };
+    // What is kept for a moment may be used up by now, or deleted through another node.
+    let current = endpoints::find_of(&app.core, &endpoint.merchant, endpoint.mode, unique_id).await?;
     let limited = app.core.policy.limits.is_some();
-    if endpoint.state(app.core.now(), limited, settings.single_use).is_err() {
+    let usable = |found: &CaptureEndpoint| {
+        found.id == endpoint.id && found.state(app.core.now(), limited, settings.single_use).is_ok()
+    };
+    if !current.as_ref().is_some_and(usable) {
         return Ok(answer::notice(app, StatusCode::NOT_FOUND, Notice::Gone, &settings, None));
     }
     let rules = fill::rules_for(&settings, endpoint.lock.as_ref());
