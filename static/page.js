@@ -60,7 +60,7 @@
       token: response.token,
       reference: response.reference,
     });
-    run(callbacks.success, [response, result.request || {}]);
+    run(callbacks.success, [response, result.request || {}], result.fallback);
   }
 
   function failed(failure) {
@@ -128,14 +128,20 @@
   const MOST_ASKS = 20;
   const MOST_CHARACTERS = 65536;
 
-  // A worker from a data: address has an opaque origin and no document, and cannot take the focus.
-  function run(source, args) {
+  // A worker from a data: address has an opaque origin and no document, and cannot take the focus. Where the
+  // browser starts none, the frame goes to the done page, which runs the callback too.
+  function run(source, args, fallback) {
     if (!source || callbacks.runner !== "worker") return;
+    const goElsewhere = () => {
+      if (typeof fallback === "string" && /^\/(?!\/)/.test(fallback)) location.assign(fallback);
+      else console.warn("cardamom: the callback could not be started");
+    };
+    let started = false;
     let worker;
     try {
       worker = new Worker("data:text/javascript;charset=utf-8," + encodeURIComponent(program(source, args)));
     } catch {
-      console.warn("cardamom: the callback could not be started");
+      goElsewhere();
       return;
     }
     let asks = 0;
@@ -145,7 +151,8 @@
       if (asks > MOST_ASKS) worker.terminate();
       if (asks > MOST_ASKS || typeof event.data !== "string" || event.data.length > MOST_CHARACTERS) return;
       const ask = parsed(event.data) || {};
-      if (ask.kind === "navigate") navigate(ask);
+      if (ask.kind === "started") started = true;
+      else if (ask.kind === "navigate") navigate(ask);
       else if (ask.kind === "message") message(ask);
     };
     worker.onerror = (event) => {
@@ -153,7 +160,8 @@
       event.preventDefault();
       clearTimeout(end);
       worker.terminate();
-      console.warn("cardamom: the callback failed");
+      if (started) console.warn("cardamom: the callback failed");
+      else goElsewhere();
     };
   }
 
@@ -185,6 +193,7 @@
     const write = JSON.stringify;
     const ask = (what) => post(write(what));
     const nothing = () => {};
+    ask({ kind: "started" });
 
     const kept =
       "Object Function Array String Number Boolean BigInt Symbol Math Date JSON RegExp Map Set WeakMap WeakSet " +

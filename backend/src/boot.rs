@@ -54,7 +54,8 @@ pub enum BootError {
     Assets(#[from] AssetsError),
 }
 
-/// Opens storage and root key. `create_root_key` is true only for `serve`.
+/// Opens storage and root key. With `create_root_key` an empty embedded database gets a new root key, so that a
+/// first merchant can be made before the first start.
 pub async fn core(settings: &Settings, create_root_key: bool) -> Result<Core, BootError> {
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::probe()?);
     std::fs::DirBuilder::new()

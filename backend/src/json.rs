@@ -12,6 +12,21 @@ use zeroize::Zeroizing;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// The deepest nesting (design.md).
 pub const MAX_DEPTH: usize = 32;
+/// The most members of one object.
+const MAX_MEMBERS: usize = 10_000;
+
+/// How much is read of a text that somebody sent.
+const SENT: Limits = Limits { depth: MAX_DEPTH, members: MAX_MEMBERS };
+/// What we sealed ourselves is read whatever its size: a card stands one level deeper there than it was sent,
+/// and has grown with every change.
+const OURS: Limits = Limits { depth: MAX_DEPTH + 1, members: usize::MAX };
+
+/// How deep a text may nest below a level, and how many members an object may have.
+#[derive(Clone, Copy)]
+struct Limits {
+    depth: usize,
+    members: usize,
+}
 
 /// Why a body was refused. Never says what stood in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -132,10 +147,12 @@ impl Members {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        match parse_value(text.trim(), 0)? {
-            Value::Object(members) => Ok(members),
-            _ => Err(JsonError::NotObject),
-        }
+        object(text.trim(), SENT)
+    }
+
+    /// Reads what `to_json` wrote and we sealed. A card that was stored has to open, so only its form counts.
+    pub fn parse_sealed(plaintext: &[u8]) -> Result<Self, JsonError> {
+        object(std::str::from_utf8(plaintext).map_err(|_| JsonError::NotUtf8)?, OURS)
     }
 
     /// The value of a name.
@@ -219,18 +236,22 @@ impl FromIterator<(String, Value)> for Members {
     }
 }
 
-/// One level at a time: the value's own level is read by serde_json, what is inside stays raw until its turn.
-fn parse_value(raw: &str, depth: usize) -> Result<Value, JsonError> {
-    if depth > MAX_DEPTH {
-        return Err(JsonError::TooDeep);
+fn object(text: &str, limits: Limits) -> Result<Members, JsonError> {
+    match parse_value(text, limits)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(JsonError::NotObject),
     }
+}
+
+/// One level at a time: the value's own level is read by serde_json, what is inside stays raw until its turn.
+fn parse_value(raw: &str, limits: Limits) -> Result<Value, JsonError> {
     match raw.as_bytes().first() {
-        Some(b'{') => parse_object(raw, depth).map(Value::Object),
+        Some(b'{') => parse_object(raw, limits).map(Value::Object),
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| JsonError::NotJson)?;
             items
                 .into_iter()
-                .map(|item| parse_value(item.get(), depth + 1))
+                .map(|item| parse_value(item.get(), limits.below()?))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
@@ -249,9 +270,16 @@ fn parse_value(raw: &str, depth: usize) -> Result<Value, JsonError> {
     }
 }
 
-fn parse_object(raw: &str, depth: usize) -> Result<Members, JsonError> {
+impl Limits {
+    fn below(self) -> Result<Self, JsonError> {
+        let depth = self.depth.checked_sub(1).ok_or(JsonError::TooDeep)?;
+        Ok(Self { depth, ..self })
+    }
+}
+
+fn parse_object(raw: &str, limits: Limits) -> Result<Members, JsonError> {
     let mut input = serde_json::Deserializer::from_str(raw);
-    let pairs = input.deserialize_map(Pairs).map_err(|_| JsonError::NotJson)?;
+    let pairs = input.deserialize_map(Pairs { most: limits.members }).map_err(|_| JsonError::NotJson)?;
     input.end().map_err(|_| JsonError::NotJson)?;
     let mut seen = HashSet::with_capacity(pairs.len());
     if !pairs.iter().all(|(name, _)| seen.insert(name.as_str())) {
@@ -259,12 +287,14 @@ fn parse_object(raw: &str, depth: usize) -> Result<Members, JsonError> {
     }
     let mut members = Members(Vec::with_capacity(pairs.len()));
     for (name, raw) in &pairs {
-        members.0.push((name.clone(), parse_value(raw.get(), depth + 1)?));
+        members.0.push((name.clone(), parse_value(raw.get(), limits.below()?)?));
     }
     Ok(members)
 }
 
-struct Pairs;
+struct Pairs {
+    most: usize,
+}
 
 impl<'de> Visitor<'de> for Pairs {
     type Value = Vec<(String, &'de RawValue)>;
@@ -276,7 +306,7 @@ impl<'de> Visitor<'de> for Pairs {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::with_capacity(8);
         while let Some(pair) = map.next_entry::<String, &RawValue>()? {
-            if pairs.len() == 10_000 {
+            if pairs.len() == self.most {
                 return Err(A::Error::custom("too many members"));
             }
             pairs.push(pair);
@@ -342,5 +372,17 @@ mod tests {
         assert!(Members::parse(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
         assert_eq!(error(&nested(MAX_DEPTH)), JsonError::TooDeep);
         assert_eq!(error(&nested(100_000)), JsonError::TooDeep);
+    }
+
+    #[test]
+    fn what_was_sealed_is_read_whatever_its_size() {
+        let long = format!("{{\"m\":{{\"a\":\"{}\"}}}}", "x".repeat(2 * MAX_BYTES));
+        assert!(Members::parse_sealed(long.as_bytes()).is_ok());
+        let deep = format!("{{\"m\":{{\"a\":{}1{}}}}}", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
+        assert!(Members::parse_sealed(deep.as_bytes()).is_ok());
+        let many: Vec<_> = (0..=MAX_MEMBERS).map(|number| format!("\"{number}\":1")).collect();
+        let many = format!("{{{}}}", many.join(","));
+        assert!(Members::parse_sealed(many.as_bytes()).is_ok());
+        assert_eq!(error(&many), JsonError::NotJson);
     }
 }

@@ -69,7 +69,7 @@ pub async fn create(
     cards::check_reference(&new.reference)?;
     let key = keys::find(core, caller, &access.user).await?;
     let pairs = core.store.read().await?.pairs(caller.merchant.clone(), key.id.clone()).await?;
-    core.keyring.unlock(core, &key, &pairs, &access.passphrase).await?;
+    core.keyring.unlock(core, &key, &pairs, &access.passphrase, &caller.actor()).await?;
     let secret = secret::generate_secret(&*core.entropy);
     let endpoint = build(core, &key, new, &secret)?;
     let mut transaction = core.store.begin().await?;

@@ -1,6 +1,6 @@
 //! A filled hosted form on its way to a capture: checked again by the form's rules, whatever the browser said.
 
-use shared::{Checked, Entry, Field, FieldError, FormRules};
+use shared::{Checked, Entry, Field, FieldError, FormRules, Problem};
 use zeroize::Zeroizing;
 
 use super::CaptureError;
@@ -10,6 +10,7 @@ use super::submit::{self, Captured, FormSwitches, Submission};
 use crate::core::Core;
 use crate::json::{Members, Value};
 use crate::model::Lock;
+use crate::vault::members;
 
 /// The most further members that a link can bring, and their longest name and value in bytes.
 const MAX_EXTRA: usize = 20;
@@ -61,8 +62,21 @@ pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Fi
     let known = facts.prove(core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
     let settings = forms::settings(core, &known.endpoint.merchant, known.endpoint.mode, &filled.form).await?;
     let rules = rules_for(&settings, known.endpoint.lock.as_ref());
-    let today = core.now().year_month();
-    let checked = shared::check(&rules, &filled.entry, today).map_err(FillError::Fields)?;
+    let actor = submit::actor_of(&known, &filled.address);
+    if known.endpoint.lock.is_some() && !filled.entry.value(Field::CardNumber).is_empty() {
+        // Refused whatever it is, like every other way to name a number (security rule 9).
+        submit::count_refused(core, &known, &actor, true).await?;
+        return Err(FillError::Capture(members::locked_number().into()));
+    }
+    let checked = match shared::check(&rules, &filled.entry, core.now().year_month()) {
+        Ok(checked) => checked,
+        Err(errors) => {
+            let is_number =
+                |error: &FieldError| error.field == Field::CardNumber && error.problem != Problem::Missing;
+            submit::count_refused(core, &known, &actor, errors.iter().any(is_number)).await?;
+            return Err(FillError::Fields(errors));
+        }
+    };
     let reference = checked.reference.clone().or_else(|| filled.reference.clone());
     let extra = usable_extra(&filled.extra);
     let request = visible_members(&checked, reference.as_deref(), &extra);
@@ -70,7 +84,7 @@ pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Fi
         unique_id: filled.unique_id.clone(),
         secret: Some(filled.secret.clone()),
         reference,
-        body: members(checked, &extra),
+        body: card_members(checked, &extra),
         address: filled.address.clone(),
         form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use },
     };
@@ -111,7 +125,7 @@ fn luhn(settings: &Settings) -> bool {
 }
 
 /// The members as the interface's own form sends them (spec A.3): the expiry in four shapes, brand, last four.
-fn members(checked: Checked, extra: &[(String, String)]) -> Members {
+fn card_members(checked: Checked, extra: &[(String, String)]) -> Members {
     let mut body = Members::default();
     for (name, value) in extra {
         body.set(name, Value::text(value));

@@ -28,6 +28,8 @@ pub enum Outcome {
         response: serde_json::Value,
         /// The members of the request that callbacks may see.
         request: serde_json::Value,
+        /// The done page, where the browser starts no worker for the callback.
+        fallback: Option<String>,
     },
     /// The form comes again, with what was wrong.
     Refused {

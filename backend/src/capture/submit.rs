@@ -77,12 +77,7 @@ pub async fn capture(
     let given = secret.as_ref().map(|secret| secret.as_str());
     let facts_of = facts.prove(core, &unique_id, given, &address).await?;
     let endpoint = &facts_of.endpoint;
-    let actor = Actor {
-        merchant: Some(endpoint.merchant.clone()),
-        mode: Some(endpoint.mode),
-        name: format!("endpoint:{}", endpoint.id),
-        address,
-    };
+    let actor = actor_of(&facts_of, &address);
     let rules = Rules { luhn: form.luhn, locked: endpoint.lock.is_some(), brand: facts_of.brand };
     let sorted = match members::sort(body, rules).and_then(|sorted| complete(&facts_of, sorted)) {
         Ok(sorted) => sorted,
@@ -125,19 +120,39 @@ fn resolve_reference(facts: &Facts, query: Option<String>) -> Result<String, Cap
     Ok(reference)
 }
 
-/// Audits refused values, and counts refused numbers until the endpoint is switched off (security rule 8).
 async fn refuse_values(
     core: &Core,
     facts: &Facts,
     actor: &Actor,
     problems: Vec<Invalid>,
 ) -> Result<CaptureError, CaptureError> {
-    let endpoint = &facts.endpoint;
-    core.refused(actor, "capture.values", endpoint.id.as_str()).await;
     let is_number = |problem: &Invalid| {
         matches!(problem.code, "checksum" | "too_short" | "too_long" | "immutable" | "holds_number")
     };
-    if core.policy.limits.is_some() && problems.iter().any(is_number) {
+    count_refused(core, facts, actor, problems.iter().any(is_number)).await?;
+    Ok(CaptureError::Invalid(problems))
+}
+
+/// Who captures through an endpoint, as the audit log names it.
+pub(super) fn actor_of(facts: &Facts, address: &str) -> Actor {
+    Actor {
+        merchant: Some(facts.endpoint.merchant.clone()),
+        mode: Some(facts.endpoint.mode),
+        name: format!("endpoint:{}", facts.endpoint.id),
+        address: address.to_owned(),
+    }
+}
+
+/// Audits refused values, and counts refused numbers until the endpoint is switched off (security rule 8).
+pub(super) async fn count_refused(
+    core: &Core,
+    facts: &Facts,
+    actor: &Actor,
+    is_number: bool,
+) -> Result<(), CaptureError> {
+    let endpoint = &facts.endpoint;
+    core.refused(actor, "capture.values", endpoint.id.as_str()).await;
+    if core.policy.limits.is_some() && is_number {
         let mut transaction = core.store.begin().await?;
         let (merchant, id) = (endpoint.merchant.clone(), endpoint.id.clone());
         if transaction.count_refused(merchant, id, core.now()).await? {
@@ -145,7 +160,7 @@ async fn refuse_values(
         }
         transaction.commit().await?;
     }
-    Ok(CaptureError::Invalid(problems))
+    Ok(())
 }
 
 /// A capture that passed all checks that need no transaction.

@@ -1,5 +1,7 @@
 //! `cardamom root-key …`
 
+use std::os::unix::fs::DirBuilderExt as _;
+
 use clap::Subcommand;
 
 use super::{CommandResult, print};
@@ -21,7 +23,7 @@ pub fn run(command: Command) -> CommandResult {
     let settings = Settings::load(flags)?;
     let path = &settings.root_key_file;
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     LocalRootKey::generate(&OsEntropy::probe()?).write_new_file(path)?;
     print(&format!(

@@ -157,7 +157,8 @@ impl Sources {
             .map_err(|error| wrong("config", error.message().to_owned(), "a TOML file of settings"))?;
         for (key, value) in table {
             let Some(name) = NAMES.into_iter().find(|name| *name == key) else {
-                return Err(wrong(&key, text_of(&value), &format!("one of {}", NAMES.join(", "))));
+                // A misspelt name may stand before a secret.
+                return Err(wrong(&key, "(not shown)".to_owned(), &format!("one of {}", NAMES.join(", "))));
             };
             self.add(name, origin.clone(), text_of(&value));
         }

@@ -25,9 +25,12 @@ pub struct Merchant(pub Caller);
 pub struct Address(pub String);
 
 impl Merchant {
-    /// The caller, if the credential has a scope.
-    pub fn with(&self, scope: Scope) -> Result<&Caller, ApiError> {
-        self.0.may(scope)?;
+    /// The caller, if the credential has a scope. A lacking scope is audited.
+    pub async fn with(&self, app: &App, scope: Scope) -> Result<&Caller, ApiError> {
+        if let Err(error) = self.0.may(scope) {
+            app.core.refused(&self.0.actor(), "access.scope", scope.as_str()).await;
+            return Err(error.into());
+        }
         Ok(&self.0)
     }
 }
@@ -46,7 +49,7 @@ impl FromRequestParts<Arc<App>> for Address {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         let address = peer.map(|peer| forwarded(&parts.headers, peer, app).unwrap_or(peer));
         Ok(Self(address.map(|address| address.to_canonical().to_string()).unwrap_or_default()))
     }

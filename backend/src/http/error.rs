@@ -122,10 +122,25 @@ fn field(invalid: &Invalid) -> ProblemField {
     }
 }
 
+/// Marks an answer to a failure of ours; its body is written where the request's id is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Internal;
+
+/// The whole answer to a failure of ours: a request id and nothing else.
+pub fn internal(id: &str) -> Response {
+    let detail = format!("Something failed on our side. The request is {id}.");
+    let mut response = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response();
+    response.extensions_mut().remove::<Internal>();
+    response
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (self.status, body).into_response();
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            response.extensions_mut().insert(Internal);
+        }
         if self.again {
             response.extensions_mut().insert(Again);
         }

@@ -1,11 +1,15 @@
 //! What every answer carries (security rule 13), and the one log line of a request.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument as _;
+
+use super::error::{Internal, internal};
 
 /// The policy of answers that are no pages.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
@@ -16,7 +20,15 @@ pub async fn finish(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let mut response = next.run(request).await;
+    let id = request_id();
+    let span = tracing::info_span!("request", id);
+    let mut response = next.run(request).instrument(span).await;
+    if response.extensions().get::<Internal>().is_some() {
+        response = internal(&id);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, INERT),
         (header::CACHE_CONTROL, "no-store"),
@@ -30,4 +42,11 @@ pub async fn finish(request: Request, next: Next) -> Response {
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, route, status = response.status().as_u16(), micros, "answered");
     response
+}
+
+/// A name for this request in logs and answers. Unique enough to find a line; says nothing, so it needs no
+/// randomness.
+fn request_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

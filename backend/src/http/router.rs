@@ -10,7 +10,7 @@ use frontend::Assets as PageAssets;
 use ipnet::IpNet;
 use tower_http::cors::{Any, CorsLayer};
 use url::Url;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::error::ApiError;
@@ -53,10 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
     documented
         .merge(undocumented(&document))
         .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async {
-            let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-            ApiError::new(status, "method", "This address does not take this method.")
-        })
+        .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(headers::finish))
         .with_state(app)
 }
@@ -65,7 +62,7 @@ pub fn router(app: Arc<App>) -> Router {
 pub fn api() -> OpenApiRouter<Arc<App>> {
     let captures = OpenApiRouter::new()
         // Browsers of other sites, by the endpoint's secret. The capture lane tries again by itself.
-        .routes(routes!(v1::capture::submit, v1::capture::show, v1::capture::delete))
+        .routes(captures())
         .layer(capture_cors());
     OpenApiRouter::with_openapi(openapi::frame())
         // Merchant backends: vault keys and cards.
@@ -83,6 +80,18 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+}
+
+/// The answer to other methods is set here, inside the CORS layer: the router's own one would replace the layer
+/// for them, and with it the answer to pre-flights.
+fn captures() -> UtoipaMethodRouter<Arc<App>> {
+    let (schemas, paths, methods) = routes!(v1::capture::submit, v1::capture::show, v1::capture::delete);
+    (schemas, paths, methods.fallback(wrong_method))
+}
+
+async fn wrong_method() -> ApiError {
+    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    ApiError::new(status, "method", "This address does not take this method.")
 }
 
 /// Pages that follow a submit, files, and the documentation itself.

@@ -186,7 +186,8 @@ impl Draft {
         };
         self.count(submission);
         self.plan.entries.push(AuditEntry { object: stored.card.to_string(), ..submission.audit.clone() });
-        self.plan.events.extend(submission.event.clone());
+        let subject = stored.card.to_string();
+        self.plan.events.extend(submission.event.clone().map(|event| OutboxEvent { subject, ..event }));
         Ok(Ok(stored))
     }
 

@@ -84,7 +84,7 @@ pub trait Cards {
     /// are those that `card` was read with; counts the version up and deletes exactly the patches up to
     /// `card.last_patch`. Answers whether it did.
     async fn fold_card(&mut self, card: Card) -> Result<bool>;
-    /// Deletes a card with its patches and its code.
+    /// Deletes a card with its patches, its code, and the endpoints that are locked to it.
     async fn delete_card(&mut self, merchant: MerchantId, card: CardId) -> Result<()>;
 
     /// The security code of a card.

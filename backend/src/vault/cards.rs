@@ -212,7 +212,7 @@ pub fn shown(number: &CardNumber, expiry: Option<Expiry>, holder: Option<&str>) 
 async fn open_key(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<Open, VaultError> {
     let key = keys::find(core, caller, &access.user).await?;
     let pairs = core.store.read().await?.pairs(caller.merchant.clone(), key.id.clone()).await?;
-    let unlocked = core.keyring.unlock(core, &key, &pairs, &access.passphrase).await?;
+    let unlocked = core.keyring.unlock(core, &key, &pairs, &access.passphrase, &caller.actor()).await?;
     let sealer = core.keyring.sealer(core, &key, current(&key, &pairs)?)?;
     Ok(Open { key, unlocked, sealer })
 }
@@ -315,9 +315,13 @@ async fn open_card(
     let plaintext = unlocked.open(&card.id, Part::Members(card.version), card.key_version, &card.sealed)?;
     let mut content = Content::decode(&plaintext)?;
     let patches = transaction.patches(card.merchant.clone(), card.id.clone()).await?;
+    if u32::try_from(patches.len()) != Ok(card.waiting) {
+        // Folded or patched between the two looks, which PostgreSQL does not take as one: look again.
+        return Err(StoreError::Retry.into());
+    }
     for Patch { number, key_version, sealed, .. } in &patches {
         let plaintext = unlocked.open(&card.id, Part::Patch(*number), *key_version, sealed)?;
-        content.merge(Members::parse(&plaintext).map_err(|_| CryptoError::Open)?);
+        content.merge(Members::parse_sealed(&plaintext).map_err(|_| CryptoError::Open)?);
     }
     Ok((content, !patches.is_empty()))
 }

@@ -44,7 +44,7 @@ impl Content {
 
     /// The content of an opened plaintext.
     pub fn decode(plaintext: &[u8]) -> Result<Self, CryptoError> {
-        let mut object = Members::parse(plaintext).map_err(|_| CryptoError::Open)?;
+        let mut object = Members::parse_sealed(plaintext).map_err(|_| CryptoError::Open)?;
         match (object.take("n"), object.take("name"), object.take("m")) {
             (Some(Value::Text(number)), Some(Value::Text(name)), Some(Value::Object(members))) => {
                 Ok(Self { number, name: name.to_string(), members })

@@ -8,13 +8,13 @@ use tokio::sync::Semaphore;
 
 use super::sealing::{Owner, Sealer, Unlocked, bind_key};
 use super::{TimedCache, VaultError};
-use crate::core::Core;
+use crate::core::{Actor, Core};
 use crate::crypto::entropy::{self, Entropy};
 use crate::crypto::passphrase::KdfParams;
 use crate::crypto::sealing::{Opener, SenderSession};
 use crate::crypto::token::TokenKey;
 use crate::crypto::{Key32, custody, secret};
-use crate::model::{Custody, CvvKey, CvvKeyId, KeyId, KeyPairRow, Timestamp, VaultKey};
+use crate::model::{Custody, CvvKey, CvvKeyId, KeyId, KeyPairRow, Outcome, Timestamp, VaultKey};
 
 /// How long an unwrapped key is kept.
 const LIFE: Duration = Duration::from_mins(1);
@@ -111,6 +111,7 @@ impl Keyring {
         key: &VaultKey,
         pairs: &[KeyPairRow],
         passphrase: &str,
+        actor: &Actor,
     ) -> Result<Arc<Unlocked>, VaultError> {
         let digest =
             secret::keyed_digest(&self.process_secret, &[key.id.as_str().as_bytes(), passphrase.as_bytes()]);
@@ -119,7 +120,7 @@ impl Keyring {
         if let Some(known) = self.unlocked.find(&name, now) {
             return Ok(known);
         }
-        let custody = self.custody(core, key, passphrase).await?;
+        let custody = self.custody(core, key, passphrase, actor).await?;
         let mut openers = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let outer = core.root.unwrap(&bind_key(key, "private", pair.version), &pair.wrapped_private)?;
@@ -138,8 +139,14 @@ impl Keyring {
         Ok(unlocked)
     }
 
-    /// The custody key of a vault key. Wrong passphrases are counted across nodes.
-    pub async fn custody(&self, core: &Core, key: &VaultKey, passphrase: &str) -> Result<Key32, VaultError> {
+    /// The custody key of a vault key. Wrong passphrases are counted across nodes, and audited.
+    pub async fn custody(
+        &self,
+        core: &Core,
+        key: &VaultKey,
+        passphrase: &str,
+        actor: &Actor,
+    ) -> Result<Key32, VaultError> {
         if key.custody == Custody::Managed {
             let opened = core.root.unwrap(&bind_key(key, "custody", 0), &key.wrapped_custody)?;
             return Ok(Key32::from_slice(&opened)?);
@@ -149,6 +156,7 @@ impl Keyring {
         let minute = core.now().minute();
         let subject = key.id.as_str().to_owned();
         if core.store.read().await?.hits(WRONG_SCOPE, subject.clone(), minute).await? >= WRONG_A_MINUTE {
+            core.refused(actor, "key.passphrase", key.id.as_str()).await;
             return Err(VaultError::TooManyTries);
         }
         if let Some(custody) = try_passphrase(core, key, passphrase).await? {
@@ -156,6 +164,8 @@ impl Keyring {
         }
         let mut transaction = core.store.begin().await?;
         transaction.hit(WRONG_SCOPE, subject, minute).await?;
+        let entry = core.entry(actor, "key.passphrase", key.id.as_str(), Outcome::Refused);
+        transaction.add_audit(entry).await?;
         transaction.commit().await?;
         Err(VaultError::WrongPassphrase)
     }

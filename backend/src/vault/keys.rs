@@ -80,7 +80,7 @@ pub async fn change_passphrase(
 ) -> Result<(), VaultError> {
     let new = check_passphrase(new, "/new_passphrase")?;
     let mut key = find_changeable(core, caller, &access.user).await?;
-    let custody = core.keyring.custody(core, &key, &access.passphrase).await?;
+    let custody = core.keyring.custody(core, &key, &access.passphrase, &caller.actor()).await?;
     let core_ = core.clone();
     key = tokio::task::spawn_blocking(move || {
         wrap_custody(&core_, &mut key, &custody, Some(&new))?;
@@ -94,7 +94,7 @@ pub async fn change_passphrase(
 /// Makes a new pair that later records are sealed to. Cards are sealed anew when they are opened.
 pub async fn rotate(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<u32, VaultError> {
     let mut key = find(core, caller, &access.user).await?;
-    let custody = core.keyring.custody(core, &key, &access.passphrase).await?;
+    let custody = core.keyring.custody(core, &key, &access.passphrase, &caller.actor()).await?;
     let version = key.current + 1;
     let pair = new_pair(core, &key, &custody, version)?;
     key.current = version;

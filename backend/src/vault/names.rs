@@ -23,16 +23,39 @@ pub enum Meaning {
 
 /// The meaning of a name. Case, dashes, underscores and spaces make no difference.
 pub fn meaning(name: &str) -> Meaning {
-    let folded: String =
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(40).collect();
+    let folded: String = name
+        .chars()
+        .map(narrow)
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .take(40)
+        .collect();
     match folded.as_str() {
         "number" => Meaning::Number(0),
         "cardnumber" => Meaning::Number(1),
         "n" => Meaning::Number(2),
         "accountnumber" => Meaning::Number(3),
         "pan" | "primaryaccountnumber" | "ccnumber" => Meaning::Number(4),
-        "cvv" | "cardcvv" | "cvc" | "cardcvc" | "cvc2" | "cvv2" | "csc" | "cardcsc" | "cid"
-        | "securitycode" | "cardsecuritycode" => Meaning::Code,
+        "cvv"
+        | "cardcvv"
+        | "cvc"
+        | "cardcvc"
+        | "cvc2"
+        | "cvv2"
+        | "csc"
+        | "cardcsc"
+        | "cid"
+        | "cvn"
+        | "cvvcode"
+        | "cvccode"
+        | "cardcvv2"
+        | "cardcvc2"
+        | "cvvnumber"
+        | "securitycode"
+        | "cardsecuritycode"
+        | "verificationvalue"
+        | "cardverificationvalue"
+        | "cardverificationcode" => Meaning::Code,
         "expiry" | "cardexpiry" | "expirydate" | "expiration" | "expirationdate" | "exp" | "expdate" => {
             Meaning::Expiry
         }
@@ -41,10 +64,15 @@ pub fn meaning(name: &str) -> Meaning {
             Meaning::ExpiryYear
         }
         "cardholder" | "cardholdername" | "holder" | "holdername" | "nameoncard" => Meaning::Holder,
-        "track" | "trackdata" | "track1" | "track2" | "track1data" | "track2data" | "magstripe" | "pin"
-        | "pinblock" => Meaning::Forbidden,
+        "track" | "trackdata" | "track1" | "track2" | "track3" | "track1data" | "track2data"
+        | "track3data" | "magstripe" | "pin" | "pinblock" => Meaning::Forbidden,
         _ => Meaning::Other,
     }
+}
+
+/// A full-width form as the ASCII character that it stands for.
+fn narrow(c: char) -> char {
+    if matches!(c, '\u{FF01}'..='\u{FF5E}') { char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c) } else { c }
 }
 
 /// Whether a name means nothing to the vault, so that a link may bring a member of it.
@@ -62,6 +90,7 @@ mod tests {
             assert_eq!(meaning(name), Meaning::Number(1));
         }
         assert_eq!(meaning("CVC2"), Meaning::Code);
+        assert_eq!(meaning("ｃｖｖ"), Meaning::Code);
         assert_eq!(meaning("expiry_year_short"), Meaning::ExpiryYear);
         assert_eq!(meaning("note"), Meaning::Other);
     }

@@ -55,7 +55,8 @@ fn succeed(page: &Page, response: &JsValue, body: &JsValue) {
         return;
     }
     page.end(ui::SUCCESS);
-    let detail = object(&[("response", response), ("request", &get(body, "request"))]);
+    let (request, fallback) = (get(body, "request"), get(body, "fallback"));
+    let detail = object(&[("response", response), ("request", &request), ("fallback", &fallback)]);
     dom::announce("cardamom:success", &detail);
 }
 

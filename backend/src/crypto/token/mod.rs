@@ -30,7 +30,7 @@ pub enum Algorithm {
         /// Trailing digits kept.
         end: u8,
     },
-    /// `luhn`: 16 digits that pass the Luhn check and start with 0, which no issuer's numbers do.
+    /// `luhn`: 16 digits that pass the Luhn check and start with 09, which no issuer's numbers do.
     Luhn,
     /// `random`: 64 hexadecimal characters that have nothing to do with the number.
     Random,
@@ -65,7 +65,8 @@ impl Algorithm {
             Self::PartialMiddle { start, end } => (usize::from(start), usize::from(end)),
             Self::Full | Self::Luhn | Self::Random => return None,
         };
-        let allowed = leading <= MOST_LEADING
+        // The last four are shown beside the token, so of a short number fewer than six may lead.
+        let allowed = leading <= digits.saturating_sub(MOST_TRAILING + LEAST_HIDDEN).min(MOST_LEADING)
             && trailing <= MOST_TRAILING
             && leading + trailing + LEAST_HIDDEN <= digits;
         allowed.then_some((leading, trailing))
@@ -155,12 +156,12 @@ fn partial(key: &TokenKey, algorithm: Algorithm, number: &str, attempt: u32) -> 
 /// How many digests are tried for one with a letter in its head: six digits in a row are 6 % of them.
 const ROUNDS: u32 = 64;
 
-/// `0`, 14 digits of HMAC-SHA256(token key, "cardamom luhn v1" | attempt | number), check digit.
+/// `09`, 13 digits of HMAC-SHA256(token key, "cardamom luhn v1" | attempt | number), check digit.
 fn luhn(key: &TokenKey, number: &str, attempt: u32) -> String {
     let digest = digest(key, b"cardamom luhn v1", attempt, number);
     let (head, _) = digest.split_at(16);
     let value = head.iter().fold(0_u128, |value, byte| (value << 8) | u128::from(*byte));
-    let payload = format!("0{:014}", value % 10_u128.pow(14));
+    let payload = format!("09{:013}", value % 10_u128.pow(13));
     format!("{payload}{}", shared::digits::luhn_check_digit(&payload))
 }
 

@@ -22,8 +22,8 @@ pub struct Config<'a> {
     pub unique_id: &'a str,
     /// Whether the secret comes in the fragment.
     pub fragment: bool,
-    /// What was stored: the endpoint's answer and the allowed members of the request.
-    pub result: Option<(&'a Value, &'a Value)>,
+    /// What was stored: the endpoint's answer, the allowed members of the request, the done page.
+    pub result: Option<(&'a Value, &'a Value, Option<&'a str>)>,
     /// What was refused: status and message.
     pub failure: Option<(u16, &'a str)>,
 }
@@ -48,7 +48,9 @@ pub fn config(app: &App, settings: &Settings, config: &Config<'_>) -> String {
         },
         "allowed_origins": settings.allowed_origins,
         "insecure_navigation": is_at_home(&app.public_url),
-        "result": config.result.map(|(response, request)| json!({ "response": response, "request": request })),
+        "result": config.result.map(|(response, request, fallback)| {
+            json!({ "response": response, "request": request, "fallback": fallback })
+        }),
         "failure": config.failure.map(|(status, message)| json!({
             "code": status, "status": status, "data": { "error": message, "status": status },
         })),

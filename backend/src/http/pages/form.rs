@@ -23,7 +23,8 @@ use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::http::v1;
-use crate::model::CaptureEndpoint;
+use crate::model::{CaptureEndpoint, Refusal};
+use crate::model::{MerchantId, Mode};
 use crate::vault::Invalid;
 
 /// Parameters of the page's address that are not stored with the card.
@@ -111,7 +112,9 @@ async fn with_secret(
     let current = endpoints::find_of(&app.core, &endpoint.merchant, endpoint.mode, unique_id).await?;
     let limited = app.core.policy.limits.is_some();
     let usable = |found: &CaptureEndpoint| {
-        found.id == endpoint.id && found.state(app.core.now(), limited, settings.single_use).is_ok()
+        let state = found.state(app.core.now(), limited, settings.single_use);
+        // A busy minute is over before the form is filled.
+        found.id == endpoint.id && matches!(state, Ok(()) | Err(Refusal::TooMany))
     };
     if !current.as_ref().is_some_and(usable) {
         return Ok(answer::notice(app, StatusCode::NOT_FOUND, Notice::Gone, &settings, None));
@@ -272,9 +275,14 @@ async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_js
         Err(FillError::Capture(error)) => return Err(error.into()),
     };
     let (response, request) = told(&filed);
-    let (runner, id) = keep(app, filled, &response, &request).await?;
-    let next = (runner == Runner::DonePage).then(|| format!("/v1/capture/done/{id}"));
-    Ok(axum::Json(json!({ "response": response, "request": request, "next": next })))
+    let (settings, outcome) = stored(app, filled, &response, &request).await?;
+    let done = match settings.runner() {
+        Runner::None => None,
+        Runner::Worker | Runner::DonePage => Some(outcome.keep_done(app).await?),
+    };
+    // The done page runs the callback where no worker starts; where it needs a document, it is the next page.
+    let (next, fallback) = if settings.runner() == Runner::DonePage { (done, None) } else { (None, done) };
+    Ok(axum::Json(json!({ "response": response, "request": request, "next": next, "fallback": fallback })))
 }
 
 /// Files a plain form; answers where to go.
@@ -282,9 +290,15 @@ async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
     let (errors, failure) = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => {
             let (response, request) = told(&filed);
-            let (runner, id) = keep(app, filled, &response, &request).await?;
-            let page = if runner == Runner::DonePage { "done" } else { "result" };
-            return Ok(format!("/v1/capture/{page}/{id}"));
+            let (settings, outcome) = stored(app, filled, &response, &request).await?;
+            return Ok(match settings.runner() {
+                Runner::DonePage => outcome.keep_done(app).await?,
+                Runner::Worker => {
+                    let done = outcome.keep_done(app).await?;
+                    outcome.keep_result(app, Some(done)).await?
+                }
+                Runner::None => outcome.keep_result(app, None).await?,
+            });
         }
         Err(FillError::Fields(errors)) => (errors, None),
         Err(FillError::Capture(error)) => {
@@ -307,7 +321,7 @@ async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
 
 fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16, String)>) -> Outcome {
     let keeps = [Field::CardHolder, Field::Expiry, Field::Reference];
-    let mut hidden = filled.extra.clone();
+    let mut hidden = fill::usable_extra(&filled.extra);
     hidden.extend(filled.reference.clone().map(|reference| ("reference".to_owned(), reference)));
     Outcome::Refused {
         form: filled.form.clone(),
@@ -325,24 +339,57 @@ fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16,
     }
 }
 
-/// Keeps what the next page needs; answers where callbacks run and the result's id.
-async fn keep(
+/// A stored form on its way to the pages that follow.
+struct Stored {
+    merchant: MerchantId,
+    mode: Mode,
+    form: String,
+    unique_id: String,
+    response: serde_json::Value,
+    request: serde_json::Value,
+}
+
+impl Stored {
+    /// Keeps what the done page needs; answers its address.
+    async fn keep_done(&self, app: &App) -> Result<String, ApiError> {
+        Ok(format!("/v1/capture/done/{}", self.keep(app, None).await?))
+    }
+
+    /// Keeps what the result page needs; answers its address.
+    async fn keep_result(&self, app: &App, fallback: Option<String>) -> Result<String, ApiError> {
+        Ok(format!("/v1/capture/result/{}", self.keep(app, fallback).await?))
+    }
+
+    async fn keep(&self, app: &App, fallback: Option<String>) -> Result<String, ApiError> {
+        let outcome = Outcome::Stored {
+            form: self.form.clone(),
+            unique_id: self.unique_id.clone(),
+            response: self.response.clone(),
+            request: self.request.clone(),
+            fallback,
+        };
+        Ok(results::keep(&app.core, &self.merchant, self.mode, &outcome).await?)
+    }
+}
+
+async fn stored(
     app: &App,
     filled: &Filled,
     response: &serde_json::Value,
     request: &serde_json::Value,
-) -> Result<(Runner, String), ApiError> {
+) -> Result<(Settings, Stored), ApiError> {
     let facts = app.facts.prove(&app.core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
     let endpoint = &facts.endpoint;
     let settings = forms::settings(&app.core, &endpoint.merchant, endpoint.mode, &filled.form).await?;
-    let outcome = Outcome::Stored {
+    let stored = Stored {
+        merchant: endpoint.merchant.clone(),
+        mode: endpoint.mode,
         form: filled.form.clone(),
         unique_id: filled.unique_id.clone(),
         response: response.clone(),
         request: request.clone(),
     };
-    let id = results::keep(&app.core, &endpoint.merchant, endpoint.mode, &outcome).await?;
-    Ok((settings.runner(), id))
+    Ok((settings, stored))
 }
 
 /// The endpoint's answer and the allowed members, as callbacks get them.

@@ -22,9 +22,14 @@ use crate::http::router::App;
 pub async fn result(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let Some((read, settings)) = find(&app, &id).await? else { return Ok(answer::gone(&app)) };
     Ok(match &read.outcome {
-        Outcome::Stored { form, unique_id, response, request } => {
-            let config =
-                Config { form, unique_id, fragment: false, result: Some((response, request)), failure: None };
+        Outcome::Stored { form, unique_id, response, request, fallback } => {
+            let config = Config {
+                form,
+                unique_id,
+                fragment: false,
+                result: Some((response, request, fallback.as_deref())),
+                failure: None,
+            };
             // The second reader sees that it worked, and nothing else.
             let config = (!read.again).then(|| answer::config(&app, &settings, &config));
             answer::notice(&app, StatusCode::OK, Notice::Success, &settings, config)

@@ -44,7 +44,7 @@ pub async fn create(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<EndpointCreated>, ApiError> {
-    let caller = merchant.with(Scope::CaptureCreate)?;
+    let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     let access = key_access(&headers, &params, Some(&body))?;
     let new = new_endpoint(&params, body)?;
     Ok(Json(endpoints::create(&app.core, caller, &access, new).await?.into()))
@@ -61,7 +61,7 @@ pub async fn list(
     merchant: Merchant,
     params: Params,
 ) -> Result<impl IntoResponse, ApiError> {
-    let caller = merchant.with(Scope::CaptureCreate)?;
+    let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     let page = super::page(&params)?;
     let found = endpoints::list(&app.core, caller, page.clone()).await?;
     let next = super::next(found.last().map(|endpoint| endpoint.id.to_string()), found.len(), &page);
@@ -78,7 +78,7 @@ pub async fn show(
     merchant: Merchant,
     Path(unique_id): Path<String>,
 ) -> Result<Json<EndpointShown>, ApiError> {
-    let caller = merchant.with(Scope::CaptureCreate)?;
+    let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     Ok(Json((&endpoints::find(&app.core, caller, &unique_id).await?).into()))
 }
 
@@ -92,7 +92,7 @@ pub async fn delete(
     merchant: Merchant,
     Path(unique_id): Path<String>,
 ) -> Result<Json<Deleted>, ApiError> {
-    let caller = merchant.with(Scope::CaptureCreate)?;
+    let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     endpoints::delete(&app.core, caller, &unique_id).await?;
     app.facts.forget(&unique_id);
     Ok(Json(Deleted { deleted: true }))

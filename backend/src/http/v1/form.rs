@@ -29,7 +29,7 @@ pub async fn create(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<FormCreated>, ApiError> {
-    let caller = merchant.with(Scope::FormWrite)?;
+    let caller = merchant.with(&app, Scope::FormWrite).await?;
     let text = |name| params.find(name).map(str::to_owned);
     let created =
         forms::create(&app.core, &app.outgoing, caller, text("form_type"), text("form_id"), body).await?;
@@ -44,7 +44,7 @@ pub async fn create(
 
 /// A form's settings, for its owner.
 pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde_json::Value>, ApiError> {
-    let caller = merchant.with(Scope::FormWrite)?;
+    let caller = merchant.with(app, Scope::FormWrite).await?;
     let form = forms::find(&app.core, &caller.merchant, caller.mode, id).await?;
     let settings = forms::settings(&app.core, &caller.merchant, caller.mode, id).await?;
     let fields: serde_json::Map<_, _> = settings
@@ -80,7 +80,7 @@ pub async fn delete(
     merchant: Merchant,
     Path(id): Path<String>,
 ) -> Result<Json<Deleted>, ApiError> {
-    let caller = merchant.with(Scope::FormWrite)?;
+    let caller = merchant.with(&app, Scope::FormWrite).await?;
     forms::delete(&app.core, caller, &id).await?;
     Ok(Json(Deleted { deleted: true }))
 }

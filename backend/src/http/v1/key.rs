@@ -29,7 +29,7 @@ pub async fn create(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<KeyCreated>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let user = text(&body, &params, "user")?
         .ok_or_else(|| Invalid::new("/user", "missing", "A key needs a name."))?;
     let chosen = text(&body, &params, "passphrase")?;
@@ -48,7 +48,7 @@ pub async fn list(
     merchant: Merchant,
     params: Params,
 ) -> Result<impl IntoResponse, ApiError> {
-    let caller = merchant.with(Scope::CardRead)?;
+    let caller = merchant.with(&app, Scope::CardRead).await?;
     let mut page = super::page(&params)?;
     page.after = page.after.as_deref().map(super::decode);
     let names: Vec<_> =
@@ -69,7 +69,7 @@ pub async fn change(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<KeyNamed>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let access = key_access(&headers, &params, Some(&body))?;
     let new = text(&body, &params, "new_passphrase")?.unwrap_or_default();
     keys::change_passphrase(&app.core, caller, &access, new).await?;
@@ -90,7 +90,7 @@ pub async fn rotate(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<KeyNamed>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let access = key_access(&headers, &params, Some(&body))?;
     let version = keys::rotate(&app.core, caller, &access).await?;
     Ok(Json(KeyNamed { user: access.user, version: Some(version) }))
@@ -108,7 +108,7 @@ pub async fn delete(
     merchant: Merchant,
     params: Params,
 ) -> Result<Json<KeyNamed>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let (user, safe) = (params.need("user")?, params.flag("safe", true)?);
     keys::delete(&app.core, caller, user, safe).await?;
     Ok(Json(KeyNamed { user: user.to_owned(), version: None }))

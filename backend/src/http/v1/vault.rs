@@ -44,7 +44,7 @@ pub async fn store(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Tokenised>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let access = key_access(&headers, &params, None)?;
     let number = NUMBER_NAMES
         .iter()
@@ -79,7 +79,7 @@ pub async fn read(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let caller = merchant.with(Scope::CardRead)?;
+    let caller = merchant.with(&app, Scope::CardRead).await?;
     if params.find("token").is_none() {
         return list(&app, caller, &params).await;
     }
@@ -110,7 +110,7 @@ pub async fn update(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Tokenised>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let access = key_access(&headers, &params, None)?;
     let metadata = params.flag("return_card_metadata", false)?;
     let saved = cards::update(&app.core, caller, &access, &card_name(&params)?, body).await?;
@@ -129,7 +129,7 @@ pub async fn delete(
     merchant: Merchant,
     params: Params,
 ) -> Result<Json<Tokenised>, ApiError> {
-    let caller = merchant.with(Scope::CardWrite)?;
+    let caller = merchant.with(&app, Scope::CardWrite).await?;
     let (user, name) = (params.need("user")?, card_name(&params)?);
     cards::delete(&app.core, caller, user, &name).await?;
     let CardName { token, reference } = name;

@@ -54,8 +54,7 @@ pub struct Tokenised {
     pub user: String,
     /// The token.
     pub token: String,
-    /// The reference, where the card has one.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    /// The reference; empty where the card has none.
     pub reference: String,
     /// What may be shown.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -104,19 +104,21 @@ impl Batch {
         }
     }
 
+    /// Nearly all captures bring cards that are new, so the first try looks for none of them; the insert finds
+    /// out. Later tries look first.
     async fn store(&mut self, pool: &Pool) -> Result<Vec<Outcome>> {
-        for attempt in 1..ATTEMPTS {
-            match self.store_once(pool).await {
+        for attempt in 0..ATTEMPTS {
+            match self.store_once(pool, attempt > 0).await {
                 Err(StoreError::Retry) => tokio::time::sleep(Duration::from_millis(2) * attempt).await,
                 stored => return stored,
             }
         }
-        self.store_once(pool).await
+        self.store_once(pool, true).await
     }
 
-    async fn store_once(&mut self, pool: &Pool) -> Result<Vec<Outcome>> {
+    async fn store_once(&mut self, pool: &Pool, looks: bool) -> Result<Vec<Outcome>> {
         let transaction = PostgresTransaction::begin(pool, Access::Write).await?;
-        let known = self.read(&transaction).await?;
+        let known = self.read(&transaction, looks).await?;
         let plan = known.decide(self.submissions());
         write(&transaction, &plan).await?;
         audits::insert(&transaction, &self.entries).await?;
@@ -124,14 +126,15 @@ impl Batch {
         Ok(plan.outcomes)
     }
 
-    async fn read(&mut self, transaction: &PostgresTransaction) -> Result<Known> {
+    async fn read(&mut self, transaction: &PostgresTransaction, looks: bool) -> Result<Known> {
         let wanted = Wanted::by(self.submissions());
         let mut known = Known {
             endpoints: endpoint_row::lock(transaction, wanted.endpoints.iter()).await?,
             windows: captures::lock_windows(transaction, &wanted.windows).await?,
             ..Known::default()
         };
-        let identities: Vec<_> = known.identities(self.submissions()).into_iter().collect();
+        let wanted = self.submissions().filter(|submission| looks || submission.card.is_none());
+        let identities: Vec<_> = known.identities(wanted).into_iter().collect();
         known.cards = card_row::lock(transaction, &identities).await?;
         Ok(known)
     }
@@ -153,7 +156,7 @@ async fn write(t: &PostgresTransaction, plan: &Plan) -> Result<()> {
         endpoint_row::write_counters(t, &plan.endpoints),
         captures::put_windows(t, &plan.windows),
     )?;
-    // Another node stored one of them between the look and now: the next try will see it.
+    // One of them exists already: the next try looks for it.
     if added == plan.new_cards.len() as u64 { Ok(()) } else { Err(StoreError::Retry) }
 }
 

@@ -57,6 +57,12 @@ impl Cards for PostgresTransaction {
     }
 
     async fn delete_card(&mut self, merchant: MerchantId, card: CardId) -> Result<()> {
+        // Endpoints locked to the card keep its token, which is derived from its number. They come first, as in a
+        // batch of captures, so that the two never wait for each other.
+        let locked =
+            "DELETE FROM capture_endpoint WHERE merchant_id = $2 AND (key_id, lock_token, lock_reference) IN
+             (SELECT key_id, token, reference FROM card WHERE id = $1 AND merchant_id = $2)";
+        self.execute(locked, &[&card.as_str(), &merchant.as_str()]).await?;
         let sql = "DELETE FROM card WHERE id = $1 AND merchant_id = $2";
         if self.execute(sql, &[&card.as_str(), &merchant.as_str()]).await? == 1 {
             self.execute("DELETE FROM card_patch WHERE card_id = $1", &[&card.as_str()]).await?;

@@ -9,8 +9,9 @@ use super::batch::Batch;
 use crate::model::{AuditEntry, Refusal};
 use crate::storage::{CaptureSubmission, Result, StoreError, Stored};
 
-/// Tasks that store batches, each with a connection: while one waits for its commit, the other one gathers.
-pub const WRITERS: usize = 2;
+/// Tasks that store batches, each with a connection. One: what arrives while it commits is the next batch. Two
+/// split the line into smaller batches, which wait for each other at the endpoint's row all the same.
+pub const WRITERS: usize = 1;
 /// The most that one batch carries.
 const BATCH: usize = 512;
 /// So many may wait; whoever comes then waits for a place.

@@ -72,6 +72,12 @@ impl Cards for SqliteTransaction {
 
     async fn delete_card(&mut self, merchant: MerchantId, card: CardId) -> Result<()> {
         self.run(move |c| {
+            // Endpoints locked to the card keep its token, which is derived from its number.
+            c.execute(
+                "DELETE FROM capture_endpoint WHERE merchant_id = ?2 AND (key_id, lock_token, lock_reference) IN
+                 (SELECT key_id, token, reference FROM card WHERE id = ?1 AND merchant_id = ?2)",
+                [card.as_str(), merchant.as_str()],
+            )?;
             let deleted = c.execute(
                 "DELETE FROM card WHERE id = ?1 AND merchant_id = ?2",
                 [card.as_str(), merchant.as_str()],
