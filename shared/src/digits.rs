@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 /// The zero of each block of ten decimal digits that keyboards and input methods produce.
-const ZEROS: [char; 11] = ['0', '０', '٠', '۰', '०', '০', '੦', '૦', '௦', '๐', '၀'];
+const ZEROS: [char; 16] = ['0', '０', '٠', '۰', '०', '০', '੦', '૦', '௦', '๐', '၀', '𝟎', '𝟘', '𝟢', '𝟬', '𝟶'];
 
 /// The value of a decimal digit in any script that we know, else `None`.
 pub fn value(c: char) -> Option<u8> {
@@ -14,12 +14,14 @@ pub fn value(c: char) -> Option<u8> {
     })
 }
 
-/// Whether a character may stand between the digits of a number: spaces of any width, and dashes.
+/// Whether a character may stand between the digits of a number: spaces of any width, dashes, and what nobody
+/// sees.
 pub fn is_separator(c: char) -> bool {
     c.is_whitespace()
         || matches!(
             c,
-            '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE63}' | '\u{FF0D}' | '\u{200B}' | '\u{FEFF}'
+            '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE63}' | '\u{FF0D}' | '\u{AD}' | '\u{200B}'..='\u{200F}'
+                | '\u{2060}' | '\u{FEFF}'
         )
 }
 
@@ -53,26 +55,53 @@ fn luhn_sum(digits: &str, double_last: bool) -> u32 {
         .sum()
 }
 
-/// Whether a text holds what could be a card number: 12 to 19 digits that pass Luhn, either unbroken or once
-/// the separators between them are removed (security rule 10).
+/// Whether a text holds what could be a card number: 12 to 19 digits that pass Luhn, either in one group or once
+/// the separators between groups are removed (security rule 10). Beside other digits, as in "number 12/31 123",
+/// it counts in the groups that cards are printed with.
 pub fn holds_card_number(text: &str) -> bool {
-    let mut joined = Zeroizing::new(String::with_capacity(text.len().min(64)));
-    let mut unbroken = Zeroizing::new(String::with_capacity(text.len().min(64)));
-    // The sentinel ends the last run.
+    let mut digits = Zeroizing::new(String::with_capacity(text.len().min(64)));
+    // Where the groups of the present run begin in `digits`.
+    let mut starts: Vec<usize> = Vec::new();
+    let mut in_group = false;
+    // The sentinel ends the last group.
     for c in text.chars().chain(std::iter::once('\0')) {
         if let Some(v) = value(c) {
-            joined.push(char::from(b'0' + v));
-            unbroken.push(char::from(b'0' + v));
+            if !in_group {
+                starts.push(digits.len());
+            }
+            in_group = true;
+            digits.push(char::from(b'0' + v));
             continue;
         }
         let ends = !(is_separator(c) || matches!(c, '.' | '_' | '/'));
-        if is_number_like(&unbroken) || (ends && is_number_like(&joined)) {
+        if (in_group || ends) && ends_with_number(&digits, &starts, ends) {
             return true;
         }
-        unbroken.clear();
+        in_group = false;
         if ends {
-            joined.clear();
+            digits.clear();
+            starts.clear();
         }
+    }
+    false
+}
+
+/// Whether the last groups of a run are a number: one group, all of them where the run `ends`, or as printed.
+fn ends_with_number(digits: &str, starts: &[usize], ends: bool) -> bool {
+    let mut next = digits.len();
+    for &start in starts.iter().rev() {
+        let run = digits.get(start..).unwrap_or_default();
+        let alone = next == digits.len();
+        let all = ends && start == 0;
+        let printed =
+            next - start == 4 && (14..=16).contains(&run.len()) && run.starts_with(['2', '3', '4', '5', '6']);
+        if run.len() > 19 {
+            return false;
+        }
+        if (alone || all || printed) && is_number_like(run) {
+            return true;
+        }
+        next = start;
     }
     false
 }
@@ -107,6 +136,10 @@ mod tests {
         assert!(holds_card_number("４１１１１１１１１１１１１１１１"));
         assert!(!holds_card_number("4111111111111112"));
         assert!(holds_card_number("06 4111111111111111"));
+        assert!(holds_card_number("4111 1111 1111 1111 12/31 123"));
+        assert!(holds_card_number("order 77 4111-1111-1111-1111"));
+        assert!(holds_card_number("4111\u{AD}1111\u{200C}1111\u{2060}1111"));
+        assert!(holds_card_number("𝟒𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏"));
         assert!(!holds_card_number("order 12345"));
         assert!(!holds_card_number("44c93045e3cf54d23792c7821c42c2386e3040680caaa1ab512aa45091ad8fd1"));
     }

@@ -9,6 +9,7 @@ use axum::ServiceExt;
 use axum::extract::Request;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 
@@ -35,8 +36,10 @@ pub async fn run(flags: Flags) -> CommandResult {
     let router = http::router(Arc::clone(&app));
     let handle = Handle::new();
     let shop = start_demo(&settings, &app, &router, handle.clone()).await?;
+    // Heard from here on: whoever reads that the server serves may end it.
+    let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(end_on_signal(terminate, interrupt, handle.clone()));
     tracing::info!(listen = %settings.listen, public_url = %settings.public_url, "serving");
-    tokio::spawn(end_on_signal(handle.clone()));
     serve(listener, tls, router, handle).await?;
     if let Some(shop) = shop {
         shop.await??;
@@ -107,18 +110,8 @@ fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     Ok(listener)
 }
 
-async fn end_on_signal(handle: Handle<SocketAddr>) {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "SIGTERM cannot be heard");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::select! { () = terminated => {}, _ = interrupted => {} }
+async fn end_on_signal(mut terminate: Signal, mut interrupt: Signal, handle: Handle<SocketAddr>) {
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     tracing::info!("ending");
     handle.graceful_shutdown(Some(DRAIN));
 }

@@ -11,11 +11,11 @@ pub fn shop(frame: &str) -> String {
             section.order {
                 h1 { "Checkout" }
                 ul {
-                    li { span { "Green cardamom, 250 g" } b { "12.40" } }
-                    li { span { "Shipping" } b { "3.90" } }
+                    li { span { "Green cardamom, 250 g" } b { "€ 12.40" } }
+                    li { span { "Shipping" } b { "€ 3.90" } }
                     li.sum { span { "Total" } b { "€ 16.30" } }
                 }
-                p { "This page belongs to the shop, on another site than the form. What you type beside never touches it." }
+                p { "This page is the shop's. The form is Cardamom's, on another site: what you type there never reaches the shop." }
                 p.hint { "Test card: " code { "4111 1111 1111 1111" } ", any future date, code " code { "123" } "." }
             }
             iframe src=(frame) title="Card details" {}
@@ -34,7 +34,7 @@ pub fn thanks(card: &Value) -> String {
                 h1 { "Thank you" }
                 p { "The card is in the vault. This is all that the shop holds:" }
                 dl {
-                    dt { "Card" } dd { code { (text("/card_metadata/masked")) } " " (text("/card_metadata/brand")) }
+                    dt { "Card" } dd { code { (text("/card_metadata/masked")) } " " span.brand { (text("/card_metadata/brand")) } }
                     dt { "Expiry" } dd { (text("/card_metadata/expiry")) }
                     dt { "Holder" } dd { (text("/card_metadata/card_holder")) }
                     dt { "Token" } dd { code.token { (text("/token")) } }
@@ -62,10 +62,14 @@ fn page(title: &str, body: &Markup) -> Markup {
     }
 }
 
-const STYLE: &str = "*{box-sizing:border-box}body{margin:0;font:16px/1.5 system-ui,sans-serif;color:#22301f;background:#f4f1e8}\
-header{display:flex;gap:.8rem;align-items:baseline;padding:1.2rem 1.5rem;border-bottom:1px solid #ddd6c3}header span{color:#6a6650}\
+const STYLE: &str = ":root{color-scheme:light dark;--ink:#22301f;--quiet:#55513d;--ground:#f4f1e8;--line:#ddd6c3;--link:#2f6b2a;--sheet:#fff}\
+@media(prefers-color-scheme:dark){:root{--ink:#ece8dc;--quiet:#b5af9c;--ground:#14150f;--line:#3a3a2e;--link:#9bd193;--sheet:#171c23}}\
+*{box-sizing:border-box}body{margin:0;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground)}\
+header{display:flex;gap:.8rem;align-items:baseline;padding:1.2rem 1.5rem;border-bottom:1px solid var(--line)}header span{color:var(--quiet)}\
 main{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,26rem);gap:2.5rem;max-width:62rem;margin:2.5rem auto;padding:0 1.5rem}\
-@media(max-width:48rem){main{grid-template-columns:minmax(0,1fr)}}.wide{grid-column:1/-1}\
-iframe{width:100%;height:40rem;border:0;border-radius:14px;background:transparent}ul{list-style:none;padding:0}\
-li{display:flex;justify-content:space-between;padding:.6rem 0;border-bottom:1px solid #ddd6c3}.sum{font-size:1.2rem;border:0}\
-.hint{color:#55513d}code{font-family:ui-monospace,monospace}.token{word-break:break-all}dt{color:#55513d;margin-top:.8rem}dd{margin:0}a{color:#2f6b2a}";
+@media(max-width:48rem){main{grid-template-columns:minmax(0,1fr);gap:1.5rem;margin:1.5rem auto;padding:0 1rem}}.wide{grid-column:1/-1}\
+h1{margin:0 0 1rem;line-height:1.2}ul{list-style:none;padding:0}\
+iframe{width:100%;height:36rem;border:1px solid var(--line);border-radius:14px;background:var(--sheet)}\
+li{display:flex;justify-content:space-between;padding:.6rem 0;border-bottom:1px solid var(--line)}.sum{font-size:1.2rem;border:0}\
+.hint{color:var(--quiet)}code{font-family:ui-monospace,monospace}.token{word-break:break-all}.brand{text-transform:capitalize}\
+dt{color:var(--quiet);margin-top:.8rem}dd{margin:0}a{color:var(--link)}";

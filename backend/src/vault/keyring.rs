@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::sealing::{Owner, Sealer, Unlocked, bind_key};
 use super::{TimedCache, VaultError};
@@ -152,7 +152,7 @@ impl Keyring {
             return Ok(Key32::from_slice(&opened)?);
         }
         // Held until a failure is counted: tries at the same time cannot pass the limit together.
-        let _permit = self.derivations.acquire().await.map_err(|_| VaultError::Contended)?;
+        let _permit = self.derivation().await?;
         let minute = core.now().minute();
         let subject = key.id.as_str().to_owned();
         if core.store.read().await?.hits(WRONG_SCOPE, subject.clone(), minute).await? >= WRONG_A_MINUTE {
@@ -168,6 +168,11 @@ impl Keyring {
         transaction.add_audit(entry).await?;
         transaction.commit().await?;
         Err(VaultError::WrongPassphrase)
+    }
+
+    /// The leave to stretch a passphrase; a few calls have it at once (security rule 4).
+    pub async fn derivation(&self) -> Result<SemaphorePermit<'_>, VaultError> {
+        self.derivations.acquire().await.map_err(|_| VaultError::Contended)
     }
 
     /// This hour's key around security codes, made where there is none yet.

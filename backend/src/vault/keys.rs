@@ -39,11 +39,13 @@ pub async fn create(
         None => passphrase::generate_passphrase(&*core.entropy),
     };
     let (core_, caller_, name, secret) = (core.clone(), caller.clone(), user.to_owned(), passphrase.clone());
+    let permit = core.keyring.derivation().await?;
     let (key, pair) = tokio::task::spawn_blocking(move || {
         new_key(&core_, &caller_.merchant, caller_.mode, &name, Some(&secret))
     })
     .await
     .map_err(|_| VaultError::Contended)??;
+    drop(permit);
     let id = key.id.clone();
     let mut transaction = core.store.begin().await?;
     transaction.add_key(key, pair).await.map_err(|error| match error {
@@ -82,12 +84,14 @@ pub async fn change_passphrase(
     let mut key = find_changeable(core, caller, &access.user).await?;
     let custody = core.keyring.custody(core, &key, &access.passphrase, &caller.actor()).await?;
     let core_ = core.clone();
+    let permit = core.keyring.derivation().await?;
     key = tokio::task::spawn_blocking(move || {
         wrap_custody(&core_, &mut key, &custody, Some(&new))?;
         Ok::<_, CryptoError>(key)
     })
     .await
     .map_err(|_| VaultError::Contended)??;
+    drop(permit);
     replace(core, caller, key, None, "key.change").await
 }
 

@@ -76,7 +76,7 @@ pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
 
 /// A number given outside the body (the query), by the rules of one inside.
 pub fn number_alone(name: &str, text: &str) -> Result<CardNumber, Invalid> {
-    CardNumber::parse(text, true).map_err(|problem| number_problem(name.to_owned(), problem))
+    CardNumber::parse(text, true).map_err(|problem| number_problem(pointer("", name), problem))
 }
 
 /// The expiry that a set of members tells, whatever it is called.

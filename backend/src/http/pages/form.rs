@@ -150,11 +150,13 @@ fn show(
     if !fill::is_usable(&rules, facts) {
         return answer::notice(app, StatusCode::NOT_FOUND, Notice::NotAllowed, settings, None);
     }
-    let unique_id = params.find("unique_id").unwrap_or_default();
+    // What a link brings is shown again; a number that strayed into it is not.
+    let shown = |name| params.find(name).filter(|text| !shared::digits::holds_card_number(text));
+    let unique_id = shown("unique_id").unwrap_or_default();
     let mut hidden = vec![("unique_id".to_owned(), unique_id.to_owned())];
     hidden.extend(params.find("secret").map(|secret| ("secret".to_owned(), secret.to_owned())));
     if !rules.of(Field::Reference).visible {
-        hidden.extend(params.find("reference").map(|text| ("reference".to_owned(), text.to_owned())));
+        hidden.extend(shown("reference").map(|text| ("reference".to_owned(), text.to_owned())));
     }
     let others: Vec<_> = params
         .iter()
@@ -163,7 +165,7 @@ fn show(
         .collect();
     hidden.extend(fill::usable_extra(&others));
     let fragment = params.find("secret").is_none();
-    let title = params.find("title").map(|title| title.chars().take(100).collect::<String>());
+    let title = shown("title").map(|title| title.chars().take(100).collect::<String>());
     let draft = Draft { form, unique_id, hidden, fragment, title, ..Draft::default() };
     draft.answer(app, settings, rules)
 }
@@ -322,7 +324,8 @@ async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
 fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16, String)>) -> Outcome {
     let keeps = [Field::CardHolder, Field::Expiry, Field::Reference];
     let mut hidden = fill::usable_extra(&filled.extra);
-    hidden.extend(filled.reference.clone().map(|reference| ("reference".to_owned(), reference)));
+    let reference = filled.reference.clone().filter(|text| !shared::digits::holds_card_number(text));
+    hidden.extend(reference.map(|reference| ("reference".to_owned(), reference)));
     Outcome::Refused {
         form: filled.form.clone(),
         unique_id: filled.unique_id.clone(),
