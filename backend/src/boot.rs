@@ -19,7 +19,6 @@ use crate::outgoing::{Allowed, Outgoing, OutgoingError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
-use crate::vault::Keyring;
 
 /// The fact under which the root key's check value is kept.
 const ROOT_CHECK: &str = "root_key.check";
@@ -69,8 +68,7 @@ pub async fn core(settings: &Settings, create_root_key: bool) -> Result<Core, Bo
     };
     let root = root_key(settings, &*store, &*entropy, create_root_key).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let keyring = Arc::new(Keyring::new(&*entropy));
-    Ok(Core { store, root, clock, entropy, keyring, policy: settings.policy.clone() })
+    Ok(Core::new(store, root, clock, entropy, settings.policy.clone()))
 }
 
 /// The server around a core.

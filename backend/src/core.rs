@@ -1,6 +1,7 @@
 //! What every use case is given: the store, the root key, the clock, randomness, and the operator's policy.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::crypto::entropy::Entropy;
@@ -8,6 +9,31 @@ use crate::crypto::root::RootKey;
 use crate::model::{AuditEntry, AuditId, Clock, MerchantId, Mode, Outcome, Timestamp};
 use crate::storage::{Limits, Store};
 use crate::vault::Keyring;
+
+/// How the audit log names somebody without credentials.
+pub const ANONYMOUS: &str = "anonymous";
+/// So many failures of one address are written in a minute; what follows is not, so that strangers cannot fill
+/// the disk.
+const STRANGER_ENTRIES: u32 = 60;
+
+/// Counts the failures of strangers in this process, by address and minute.
+#[derive(Default)]
+pub struct Strangers(Mutex<(i64, HashMap<String, u32>)>);
+
+impl Strangers {
+    fn may_write(&self, address: &str, now: Timestamp) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.0 != now.minute() {
+            *counts = (now.minute(), HashMap::new());
+        }
+        let count = counts.1.entry(address.to_owned()).or_default();
+        *count += 1;
+        if *count == STRANGER_ENTRIES {
+            tracing::warn!("an address fails often; its failures of this minute are not written any more");
+        }
+        *count <= STRANGER_ENTRIES
+    }
+}
 
 /// The parts that use cases work with. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +50,8 @@ pub struct Core {
     pub keyring: Arc<Keyring>,
     /// The operator's policy.
     pub policy: Policy,
+    /// Failures of strangers.
+    pub strangers: Arc<Strangers>,
 }
 
 /// What the operator allows.
@@ -73,6 +101,18 @@ pub struct Actor {
 }
 
 impl Core {
+    /// The parts that are chosen, and beside them empty caches and counts.
+    pub fn new(
+        store: Arc<dyn Store>,
+        root: Arc<dyn RootKey>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        policy: Policy,
+    ) -> Self {
+        let keyring = Arc::new(Keyring::new(&*entropy));
+        Self { store, root, clock, entropy, keyring, policy, strangers: Arc::default() }
+    }
+
     /// The present time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -97,6 +137,9 @@ impl Core {
     /// Records a refusal. That the log cannot be written is told to the operator, not to the caller, who is
     /// refused anyway.
     pub async fn refused(&self, actor: &Actor, action: &'static str, object: &str) {
+        if actor.name == ANONYMOUS && !self.strangers.may_write(&actor.address, self.now()) {
+            return;
+        }
         let entry = self.entry(actor, action, object, Outcome::Refused);
         if let Err(error) = self.store.record(entry).await {
             tracing::error!(%error, action, "a refusal could not be recorded");

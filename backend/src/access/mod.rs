@@ -2,7 +2,7 @@
 
 pub mod merchants;
 
-use crate::core::{Actor, Core};
+use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::secret;
 use crate::model::{ApiKey, MerchantId, Mode, Scope, Scopes};
 use crate::storage::StoreError;
@@ -66,7 +66,7 @@ pub async fn authenticate(
     if let Some(key) = known.filter(|key| right && key.revoked_at.is_none_or(|end| end > core.now())) {
         Ok(caller(key, address))
     } else {
-        let actor = Actor { merchant: None, mode: None, name: "anonymous".into(), address: address.into() };
+        let actor = Actor { merchant: None, mode: None, name: ANONYMOUS.into(), address: address.into() };
         core.refused(&actor, "access.authenticate", "").await;
         Err(AccessError::Unauthenticated)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::Brand;
 
 use super::CaptureError;
-use crate::core::{Actor, Core};
+use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::secret;
 use crate::crypto::token::Algorithm;
 use crate::model::{CaptureEndpoint, KeyPairRow, VaultKey};
@@ -70,7 +70,7 @@ impl FactsCache {
                 let (merchant, mode) = found
                     .map(|facts| (facts.endpoint.merchant, facts.endpoint.mode))
                     .map_or((None, None), |(merchant, mode)| (Some(merchant), Some(mode)));
-                let actor = Actor { merchant, mode, name: "anonymous".into(), address: address.into() };
+                let actor = Actor { merchant, mode, name: ANONYMOUS.into(), address: address.into() };
                 core.refused(&actor, "capture.secret", "").await;
                 Err(CaptureError::Unknown)
             }

@@ -230,7 +230,7 @@ fn parse(mut body: Members) -> Result<(Settings, Vec<Url>, Vec<String>), Capture
     let links = take_links(&mut body, "css_links")?;
     settings.js_links = take_links(&mut body, "js_links")?.into_iter().map(String::from).collect();
     settings.allowed_origins = take_origins(&mut body)?;
-    let ignored = body.iter().map(|(name, _)| name.chars().take(60).collect()).collect();
+    let ignored = body.iter().map(|(name, _)| told(name)).collect();
     Ok((settings, links, ignored))
 }
 
@@ -240,7 +240,7 @@ fn field_options(value: Value) -> Result<BTreeMap<String, (bool, bool)>, Invalid
     };
     let mut fields = BTreeMap::new();
     for (name, value) in options {
-        let at = format!("/field_options/{}", name.chars().take(60).collect::<String>());
+        let at = format!("/field_options/{}", told(&name));
         let Some(field) = Field::from_name(&name) else {
             return Err(Invalid::new(at, "unknown", "The form has no such field."));
         };
@@ -252,12 +252,17 @@ fn field_options(value: Value) -> Result<BTreeMap<String, (bool, bool)>, Invalid
         // A reference that is shown is not thereby required (spec A.5, after the code).
         let validate = take_switch(&mut option, &at, "validate")?.unwrap_or(usual.validate);
         if let Some((unknown, _)) = option.iter().next() {
-            let at = format!("{at}/{}", unknown.chars().take(60).collect::<String>());
+            let at = format!("{at}/{}", told(unknown));
             return Err(Invalid::new(at, "unknown", "A field has the options visible and validate."));
         }
         fields.insert(name, (visible, validate));
     }
     Ok(fields)
+}
+
+/// A member's name as it is told again: its beginning, and nothing of one that holds a number.
+fn told(name: &str) -> String {
+    if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
 }
 
 fn take_switch(option: &mut Members, at: &str, name: &str) -> Result<Option<bool>, Invalid> {

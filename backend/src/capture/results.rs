@@ -10,9 +10,12 @@ use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::{hex, secret};
 use crate::model::{MerchantId, Mode, PageResult};
+use crate::storage::StoreError;
 
 /// How long a result is kept.
 const LIFE: Duration = Duration::from_mins(5);
+/// Tries where the store asks for another one.
+const TRIES: usize = 5;
 
 /// What a page shows after a submit.
 #[derive(Clone, Deserialize, Serialize)]
@@ -80,16 +83,31 @@ pub async fn keep(
         was_read: false,
         expires_at: core.now().plus(LIFE),
     };
+    // The card is stored already: the page after it is worth another try by itself.
+    for _ in 1..TRIES {
+        match add(core, result.clone()).await {
+            Err(StoreError::Retry) => {}
+            done => return Ok(done.map(|()| id.to_string())?),
+        }
+    }
+    Ok(add(core, result).await.map(|()| id.to_string())?)
+}
+
+async fn add(core: &Core, result: PageResult) -> Result<(), StoreError> {
     let mut transaction = core.store.begin().await?;
     transaction.add_result(result).await?;
-    transaction.commit().await?;
-    Ok(id.to_string())
+    transaction.commit().await
 }
 
 /// Reads a result by the identifier in its address. `Unknown` when it ended.
 pub async fn read(core: &Core, id: &str) -> Result<Read, CaptureError> {
+    let id_hash = hex(&secret::hash(id));
+    // Addresses that lead nowhere must not take the writer from captures.
+    if !core.store.read().await?.has_result_by_secret_name(id_hash.clone()).await? {
+        return Err(CaptureError::Unknown);
+    }
     let mut transaction = core.store.begin().await?;
-    let found = transaction.read_result_by_secret_name(hex(&secret::hash(id))).await?;
+    let found = transaction.read_result_by_secret_name(id_hash).await?;
     transaction.commit().await?;
     let result = found.filter(|result| result.expires_at > core.now()).ok_or(CaptureError::Unknown)?;
     let text = core.root.unwrap(&bind(&result.merchant, result.mode, &result.id_hash), &result.sealed)?;

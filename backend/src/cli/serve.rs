@@ -12,8 +12,12 @@ use axum_server::tls_rustls::RustlsConfig;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::CommandResult;
+use super::idle::Idle;
 use crate::config::{Flags, Settings};
 use crate::{boot, demo, http};
 
@@ -24,7 +28,7 @@ const HEADERS: Duration = Duration::from_secs(10);
 
 pub async fn run(flags: Flags) -> CommandResult {
     let settings = Settings::load(flags)?;
-    tracing_subscriber::fmt().with_max_level(settings.log).with_writer(std::io::stderr).init();
+    log_to_stderr(settings.log);
     let tls = tls(&settings).await?;
     let listener = bind(settings.listen)?;
     let core = boot::core(&settings, true).await?;
@@ -49,6 +53,13 @@ pub async fn run(flags: Flags) -> CommandResult {
     Ok(())
 }
 
+/// Our own lines from the chosen level on. Of others only warnings: some dependencies write values at debug.
+fn log_to_stderr(level: tracing::Level) {
+    let filter = Targets::new().with_target("backend", level).with_default(tracing::Level::WARN.min(level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+}
+
 async fn serve(
     listener: TcpListener,
     tls: Option<RustlsConfig>,
@@ -58,11 +69,11 @@ async fn serve(
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     if let Some(tls) = tls {
-        let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+        let mut server = axum_server::from_tcp_rustls(listener, tls)?.map(Idle).handle(handle);
         limit(server.http_builder());
         server.serve(service).await
     } else {
-        let mut server = axum_server::from_tcp(listener)?.handle(handle);
+        let mut server = axum_server::from_tcp(listener)?.map(Idle).handle(handle);
         limit(server.http_builder());
         server.serve(service).await
     }
@@ -88,7 +99,8 @@ async fn start_demo(
     let shop = demo::open(app, router.clone(), &settings.data_dir).await?;
     let listener = bind(boot::demo_address())?;
     super::print(&shop.greeting)?;
-    let server = axum_server::from_tcp(listener)?.handle(handle);
+    let mut server = axum_server::from_tcp(listener)?.map(Idle).handle(handle);
+    limit(server.http_builder());
     Ok(Some(tokio::spawn(server.serve(shop.router.into_make_service()))))
 }
 

@@ -64,6 +64,9 @@ impl Settings {
                  --insecure-http lifts this",
             ));
         }
+        if self.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
+            return Err(sources.wrong("trusted_proxy", "the networks of your proxies, not every address"));
+        }
         let local = parse::is_loopback(&self.public_url);
         if self.public_url.scheme() != "https" && !local {
             return Err(sources.wrong("public_url", "an https address, or an http one on loopback"));

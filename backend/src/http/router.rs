@@ -73,9 +73,9 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: capture endpoints and hosted forms.
         .routes(routes!(v1::capture::create, v1::capture::list))
         .routes(routes!(v1::form::create))
-        // Cardholders: the hosted page.
-        .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .layer(axum::middleware::from_fn(again::again))
+        // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
+        .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)
         // Operators.
         .routes(routes!(health::live))

@@ -63,10 +63,15 @@ pub struct Card {
 pub const MAX_PATCHES: u32 = 32;
 /// At most this many bytes of patches may wait on a card (security rule 3).
 pub const MAX_PATCH_BYTES: u32 = 256 * 1024;
+/// A card that patches have made this large takes no more of them.
+pub const MAX_CARD_BYTES: usize = 1024 * 1024;
 
 impl Card {
-    /// Whether one more patch of `bytes` may wait.
+    /// Whether one more patch of `bytes` may wait, by itself and beside what is stored already.
     pub fn has_room(&self, bytes: usize) -> bool {
+        if self.sealed.len() + bytes > MAX_CARD_BYTES {
+            return false;
+        }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.waiting < MAX_PATCHES && self.waiting_bytes.saturating_add(bytes) <= MAX_PATCH_BYTES
     }

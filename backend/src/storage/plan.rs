@@ -309,8 +309,16 @@ fn record(cvv: SealedCvv, card: &Card, submission: &CaptureSubmission) -> CvvRec
 fn limits(submission: &CaptureSubmission) -> Vec<(Subject, u32)> {
     submission.limits.map_or_else(Vec::new, |limits| {
         vec![
-            (("capture.address", submission.address.clone()), limits.per_address),
+            (("capture.address", neighbourhood(&submission.address)), limits.per_address),
             (("capture.merchant", submission.merchant.to_string()), limits.per_merchant),
         ]
     })
+}
+
+/// Who counts as one client: an IPv4 address, or the /64 that one IPv6 holder has at will.
+fn neighbourhood(address: &str) -> String {
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(six) => format!("{}/64", std::net::Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
+        Err(_) => address.to_owned(),
+    }
 }

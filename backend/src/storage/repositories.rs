@@ -53,6 +53,8 @@ pub trait Keys {
     /// Replaces custody (salt, kdf, wrapped custody) and current version, where the row still has the version
     /// that `key` was read with; counts the row version up. Answers whether it did.
     async fn update_key(&mut self, key: VaultKey) -> Result<bool>;
+    /// Deletes the capture endpoints of a vault key: after it no capture can store a card under the key.
+    async fn delete_key_endpoints(&mut self, merchant: MerchantId, key: KeyId) -> Result<()>;
     /// Deletes a vault key with its pairs, cards, patches, codes and capture endpoints.
     async fn delete_key(&mut self, merchant: MerchantId, key: KeyId) -> Result<()>;
     /// Whether cards are stored under a vault key.
@@ -156,6 +158,8 @@ pub trait Forms {
     async fn delete_form(&mut self, merchant: MerchantId, mode: Mode, id: String) -> Result<bool>;
     /// Keeps a page's result.
     async fn add_result(&mut self, result: PageResult) -> Result<()>;
+    /// Whether a result is kept under this hash. Needs no write, unlike reading it.
+    async fn has_result_by_secret_name(&mut self, id_hash: String) -> Result<bool>;
     /// Reads a result by the hash of its unguessable address, and marks it as read.
     async fn read_result_by_secret_name(&mut self, id_hash: String) -> Result<Option<PageResult>>;
     /// Deletes results that ended.

@@ -111,6 +111,8 @@ pub async fn rotate(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<
 pub async fn delete(core: &Core, caller: &Caller, user: &str, safe: bool) -> Result<(), VaultError> {
     let key = find_changeable(core, caller, user).await?;
     let mut transaction = core.store.begin().await?;
+    // First, so that no capture stores a card between the look and the deletion.
+    transaction.delete_key_endpoints(caller.merchant.clone(), key.id.clone()).await?;
     if safe && transaction.key_has_cards(caller.merchant.clone(), key.id.clone()).await? {
         return Err(VaultError::KeyHasCards);
     }

@@ -3,6 +3,8 @@
 
 use shared::{Brand, CardNumber, Cvv, Expiry, Problem, digits, mask};
 
+use zeroize::Zeroizing;
+
 use super::Invalid;
 use super::names::{Meaning, meaning};
 use crate::json::{Members, Value};
@@ -135,10 +137,13 @@ impl Work {
             _ => {}
         }
         match value {
-            Value::Text(text) | Value::Number(text) => {
-                if digits::holds_card_number(text) && !is_own_token(text) {
-                    self.tell(hidden_number(at));
-                }
+            Value::Text(text) | Value::Number(text)
+                if digits::holds_card_number(text) && !is_own_token(text) =>
+            {
+                self.tell(hidden_number(at));
+            }
+            Value::Number(text) if whole(text).is_some_and(|whole| digits::holds_card_number(&whole)) => {
+                self.tell(hidden_number(at));
             }
             Value::List(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
@@ -146,7 +151,7 @@ impl Work {
                 }
             }
             Value::Object(members) => self.inspect_object(at, members, depth),
-            Value::Null | Value::Bool(_) => {}
+            Value::Text(_) | Value::Number(_) | Value::Null | Value::Bool(_) => {}
         }
     }
 
@@ -224,6 +229,12 @@ fn holder(members: &Members) -> Option<String> {
     value.as_text().map(mask::name)
 }
 
+/// A number that is written with an exponent or a fraction, written out: `41e14` is one too.
+fn whole(number: &str) -> Option<Zeroizing<String>> {
+    let value: f64 = number.contains(['e', 'E', '.']).then(|| number.parse().ok())??;
+    (value.abs() < 1e20).then(|| Zeroizing::new(format!("{value:.0}")))
+}
+
 fn is_empty(value: &Value) -> bool {
     matches!(value, Value::Null) || value.as_typed().is_some_and(|text| text.trim().is_empty())
 }
@@ -298,6 +309,7 @@ mod tests {
             format!(r#"{{"number":"{number}","note":"my card {number}"}}"#),
             format!(r#"{{"number":"{number}","x":{{"y":["{number}"]}}}}"#),
             format!(r#"{{"number":"{number}","x":{number}}}"#),
+            format!(r#"{{"number":"{number}","x":{number}0e-1}}"#),
             format!(r#"{{"number":"{number}","{number}":1}}"#),
             format!(r#"{{"number":"{number}","x":"0378282246310005"}}"#),
             format!(r#"{{"number":"{number}","x":"0a30569309025904"}}"#),

@@ -65,6 +65,10 @@ impl Forms for PostgresTransaction {
         .await
     }
 
+    async fn has_result_by_secret_name(&mut self, id_hash: String) -> Result<bool> {
+        self.any("SELECT 1 FROM page_result WHERE id_hash = $1", &[&id_hash]).await
+    }
+
     async fn read_result_by_secret_name(&mut self, id_hash: String) -> Result<Option<PageResult>> {
         // Locked, so that of two readers at once only one is the first.
         let sql = "SELECT merchant_id, mode, sealed, was_read, expires_at FROM page_result WHERE id_hash = $1

@@ -79,6 +79,14 @@ impl Forms for SqliteTransaction {
         .await
     }
 
+    async fn has_result_by_secret_name(&mut self, id_hash: String) -> Result<bool> {
+        self.run(move |c| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM page_result WHERE id_hash = ?1)";
+            Ok(c.query_row(sql, [id_hash], |row| row.get(0))?)
+        })
+        .await
+    }
+
     async fn read_result_by_secret_name(&mut self, id_hash: String) -> Result<Option<PageResult>> {
         self.run(move |c| {
             let sql =

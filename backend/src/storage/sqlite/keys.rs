@@ -89,6 +89,15 @@ impl Keys for SqliteTransaction {
         .await
     }
 
+    async fn delete_key_endpoints(&mut self, merchant: MerchantId, key: KeyId) -> Result<()> {
+        self.run(move |c| {
+            let sql = "DELETE FROM capture_endpoint WHERE key_id = ?1 AND merchant_id = ?2";
+            c.execute(sql, [key.as_str(), merchant.as_str()])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn delete_key(&mut self, merchant: MerchantId, key: KeyId) -> Result<()> {
         self.run(move |c| {
             let owned: bool = c.query_row(

@@ -27,6 +27,9 @@ use threads::{Message, Threads};
 /// Migrations in order; a number is never edited after a release.
 pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../../migrations/sqlite/0001_initial.sql"))];
 
+/// How long a statement waits for another process that writes.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The SQLite engine.
 pub struct SqliteStore {
     threads: Threads,
@@ -104,7 +107,7 @@ impl From<rusqlite::Error> for StoreError {
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;

@@ -3,6 +3,7 @@
 //! The writer takes three kinds of message: a transaction (which then has the connection until it ends), a
 //! capture, and an audit entry. Captures and entries that wait are committed together.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -126,11 +127,11 @@ fn write_loop(connection: &Connection, messages: &Receiver<Message>) {
                 Message::Capture(submission, reply) => waiting.captures.push((submission, reply)),
                 Message::Record(entry, reply) => waiting.entries.push((entry, reply)),
                 Message::Transaction(session) => {
-                    waiting.commit(connection);
+                    commit(&mut waiting, connection);
                     serve(connection, "BEGIN IMMEDIATE", &session);
                 }
                 Message::Scrub(reply) => {
-                    waiting.commit(connection);
+                    commit(&mut waiting, connection);
                     drop(reply.send(truncate_log(connection)));
                 }
             }
@@ -138,7 +139,15 @@ fn write_loop(connection: &Connection, messages: &Receiver<Message>) {
                 next = messages.try_recv().ok();
             }
         }
-        waiting.commit(connection);
+        commit(&mut waiting, connection);
+    }
+}
+
+/// Commits what waits. Should it panic, nobody is answered, which reads as `Closed`, and the thread goes on.
+fn commit(waiting: &mut batch::Batch, connection: &Connection) {
+    if catch_unwind(AssertUnwindSafe(|| waiting.commit(connection))).is_err() {
+        tracing::error!("a batch ended in a panic");
+        roll_back(connection);
     }
 }
 
@@ -159,7 +168,13 @@ fn serve(connection: &Connection, begin: &str, session: &Receiver<Command>) {
     }
     loop {
         match session.recv_timeout(LONGEST.saturating_sub(started.elapsed())) {
-            Ok(Command::Run(job)) => job(connection),
+            // A panic must not take the thread, and with it the store, along.
+            Ok(Command::Run(job)) => {
+                if catch_unwind(AssertUnwindSafe(|| job(connection))).is_err() {
+                    roll_back(connection);
+                    return;
+                }
+            }
             Ok(Command::Commit(reply)) => {
                 let result = connection.execute_batch("COMMIT").map_err(StoreError::from);
                 if result.is_err() {
@@ -191,7 +206,9 @@ pub fn roll_back(connection: &Connection) {
 }
 
 fn truncate_log(connection: &Connection) -> Result<()> {
-    // Readers can keep the log from being truncated now; the sweeper comes again.
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+    // Readers can keep the log from being truncated now; captures do not wait for them, the sweeper comes again.
+    connection.busy_timeout(Duration::from_millis(100))?;
+    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(super::PATIENCE)?;
+    Ok(done?)
 }
