@@ -1,0 +1,56 @@
+// The demo shop: a purchase as a new user tries it first.
+
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+
+import * as b from "./lib/browser.mjs";
+import { startCardamom } from "./lib/cardamom.mjs";
+
+const SHOP = "http://localhost:8081";
+
+let server, browser;
+
+before(async () => {
+  // The shop's port is fixed: a demo that runs already would be tested in place of this one.
+  assert.equal(await isTaken(8081), false, "port 8081 is in use: end the demo that runs there, then test again");
+  server = await startCardamom({ args: ["--demo"] });
+  browser = await b.launch();
+});
+after(() => Promise.all([browser?.close(), server?.stop()]));
+
+function isTaken(port) {
+  return new Promise((answer) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("error", () => answer(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      answer(true);
+    });
+  });
+}
+
+for (const wasm of [true, false]) {
+  test(`a purchase ends with the token and the masked card, ${wasm ? "with" : "without"} wasm`, async () => {
+    await b.withPage(browser, async (page, { context, log }) => {
+      if (!wasm) await b.blockWasm(context);
+      await page.goto(SHOP);
+      const frame = page.frameLocator("iframe");
+      if (wasm) await b.hydrated(frame);
+      await b.fillCard(frame);
+      await b.submit(frame);
+      await page.waitForURL(`${SHOP}/thanks?**`);
+      const text = await page.locator("main").innerText();
+      assert.match(text, /[0-9a-f]{64}/);
+      assert.match(text, /411111\D+1111/);
+      assert.equal(text.replaceAll(/\s/g, "").includes(b.CARD.number), false);
+      assert.equal((await page.content()).includes(b.CARD.cvv), false);
+      assert.deepEqual(log.filter((line) => /Security Policy/i.test(line)), []);
+    });
+    assert.equal(server.output.join("\n").includes(b.CARD.number), false);
+  });
+}
+
+test("the start tells where the shop is", () => {
+  assert.ok(server.output.some((line) => line.includes(SHOP)));
+});
