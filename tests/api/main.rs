@@ -1,1 +1,54 @@
-//! Integration tests.
+//! API tests: the whole server, driven over its HTTP surface, on both storage engines. The tree follows the
+//! API. The PostgreSQL half needs `CARDAMOM_TEST_DATABASE_URL` and fails without it; tests of the command line
+//! run the program itself (`CARDAMOM_BIN`, else the one beside these tests).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is missing fails the test"
+)]
+
+/// Runs each named test, `async fn(TestApp)`, once on each engine.
+macro_rules! on_both_engines {
+    ($($test:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                Box::pin(super::$test($crate::app::TestApp::on_sqlite().await)).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                $crate::app::on_postgres(super::$test).await;
+            })*
+        }
+    };
+}
+
+mod access;
+mod app;
+mod canary;
+mod capture;
+mod cli;
+mod client;
+mod custody;
+mod cvv;
+mod database;
+mod errors;
+mod form;
+mod headers;
+mod isolation;
+mod key;
+mod limits;
+mod locked;
+mod openapi;
+mod pages;
+mod plain_form;
+mod process;
+mod seeds;
+mod tokens;
+mod vault;

@@ -44,6 +44,16 @@ pub enum StoreError {
     Closed,
 }
 
+/// So long does a capture lane wait for a batch that is small beside the last two.
+const GATHER: std::time::Duration = std::time::Duration::from_micros(400);
+
+/// How many captures a batch is worth waiting for: a third of what the last two batches carried. Whoever is
+/// answered sends again in a moment. Without waiting, the first of them makes a batch alone while all others wait
+/// for its commit; waiting for all would leave the processor idle during the commit.
+const fn worth_waiting_for(last: usize, before: usize) -> usize {
+    (last + before) / 3
+}
+
 /// A result of storage.
 pub type Result<T> = std::result::Result<T, StoreError>;
 

@@ -1,13 +1,14 @@
 //! The capture lane: a line of captures and audit entries, and the tasks that store what waits in batches.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool_postgres::Pool;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::batch::Batch;
 use crate::model::{AuditEntry, Refusal};
-use crate::storage::{CaptureSubmission, Result, StoreError, Stored};
+use crate::storage::{CaptureSubmission, GATHER, Result, StoreError, Stored, worth_waiting_for};
 
 /// Tasks that store batches, each with a connection. One: what arrives while it commits is the next batch. Two
 /// split the line into smaller batches, which wait for each other at the endpoint's row all the same.
@@ -68,11 +69,26 @@ impl Lane {
 
 async fn work(pool: Pool, line: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
     let mut waiting = Vec::with_capacity(BATCH);
+    let (mut last, mut before) = (0, 0);
     loop {
-        // Let go before storing, so that the other task can gather.
-        if line.lock().await.recv_many(&mut waiting, BATCH).await == 0 {
+        let mut line = line.lock().await;
+        if line.recv_many(&mut waiting, BATCH).await == 0 {
             return;
         }
+        gather(&mut line, &mut waiting, worth_waiting_for(last, before)).await;
+        drop(line);
+        (last, before) = (waiting.len(), last);
         Batch::of(waiting.drain(..)).commit(&pool).await;
+    }
+}
+
+/// Waits a moment for a batch that is worth its commit.
+async fn gather(line: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Waiting>, enough: usize) {
+    let started = Instant::now();
+    while waiting.len() < enough.min(BATCH) && started.elapsed() < GATHER {
+        match line.try_recv() {
+            Ok(one) => waiting.push(one),
+            Err(_) => tokio::task::yield_now().await,
+        }
     }
 }

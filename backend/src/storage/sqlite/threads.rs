@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::batch;
 use crate::model::{AuditEntry, Refusal};
-use crate::storage::{CaptureSubmission, Result, StoreError, Stored, Transaction};
+use crate::storage::{CaptureSubmission, GATHER, Result, StoreError, Stored, Transaction, worth_waiting_for};
 
 /// Reader threads.
 pub const READERS: usize = 4;
@@ -118,8 +118,10 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
 
 fn write_loop(connection: &Connection, messages: &Receiver<Message>) {
     let mut waiting = batch::Batch::default();
+    let (mut last, mut before) = (0, 0);
     while let Ok(first) = messages.recv() {
         let mut next = Some(first);
+        let started = Instant::now();
         // Everything that waits already goes into one commit; a transaction ends the batch, so that neither
         // kind of message starves the other.
         while let Some(message) = next.take() {
@@ -136,10 +138,25 @@ fn write_loop(connection: &Connection, messages: &Receiver<Message>) {
                 }
             }
             if waiting.len() < BATCH {
-                next = messages.try_recv().ok();
+                next = following(messages, waiting.len(), worth_waiting_for(last, before), started);
             }
         }
+        (last, before) = (waiting.len(), last);
         commit(&mut waiting, connection);
+    }
+}
+
+/// The next message for this batch: what is there, or what comes in a moment while the batch is too small.
+fn following(
+    messages: &Receiver<Message>,
+    waiting: usize,
+    enough: usize,
+    started: Instant,
+) -> Option<Message> {
+    if (1..enough).contains(&waiting) {
+        messages.recv_timeout(GATHER.saturating_sub(started.elapsed())).ok()
+    } else {
+        messages.try_recv().ok()
     }
 }
 

@@ -1,0 +1,273 @@
+//! One line gives a test the server, its database, its clock and clients.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use backend::access::merchants::{self, Credentials, NewMerchant};
+use backend::boot;
+use backend::config::Settings;
+use backend::core::{Core, Policy};
+use backend::crypto::entropy::{Entropy, SeededEntropy};
+use backend::crypto::root::LocalRootKey;
+use backend::http::{self, App};
+use backend::model::{
+    AuditEntry, Card, Clock, MerchantId, Mode, OutboxEvent, Scope, Scopes, Timestamp, VaultKey,
+};
+use backend::storage::postgres::PostgresStore;
+use backend::storage::sqlite::SqliteStore;
+use backend::storage::{Page, Store};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::Layer as _;
+use tower_http::normalize_path::NormalizePathLayer;
+
+use crate::client::{Answer, Call, Client};
+use crate::database::Database;
+
+/// A Visa test number, a Mastercard one, an American Express one.
+pub const NUMBER: &str = "4111111111111111";
+pub const OTHER_NUMBER: &str = "5555555555554444";
+pub const AMEX: &str = "378282246310005";
+/// The time at which tests begin: 2027-01-15T08:00:00Z.
+pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// A whole list.
+pub const ALL: Page = Page { after: None, limit: 1000 };
+/// A passphrase for keys of the tests.
+pub const PASSPHRASE: &str = "a-long-passphrase-of-the-tests";
+
+/// A server in this process with a merchant.
+pub struct TestApp {
+    /// The server's parts.
+    pub app: Arc<App>,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// The live credentials of the first merchant.
+    pub merchant: Client,
+    /// Its test credentials.
+    pub test_mode: Client,
+    /// Nobody.
+    pub anonymous: Client,
+    /// The first merchant.
+    pub id: MerchantId,
+    folder: Option<TempDir>,
+}
+
+/// A clock that a test moves. By itself it goes on a millisecond with each look, so that what happens later has a
+/// later time.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// Lets time pass.
+    pub fn pass(&self, seconds: u64) {
+        self.0.fetch_add(i64::try_from(seconds).unwrap() * 1000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A capture endpoint and its secret.
+#[derive(Clone)]
+pub struct Endpoint {
+    client: Client,
+    /// The name in its address.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// The whole answer to its creation.
+    pub created: Value,
+}
+
+/// Runs a test on PostgreSQL.
+pub async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(TestApp) -> F) {
+    let database = Database::create().await;
+    let store = Arc::new(PostgresStore::connect(&database.url).await.unwrap());
+    Box::pin(test(TestApp::over(store, None, |_| ()).await)).await;
+    database.delete().await;
+}
+
+impl TestApp {
+    /// On a fresh SQLite file.
+    pub async fn on_sqlite() -> Self {
+        Self::on_sqlite_with(|_| ()).await
+    }
+
+    /// The same with settings of the operator.
+    pub async fn on_sqlite_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("cardamom.sqlite")).unwrap());
+        Self::over(store, Some(folder), change).await
+    }
+
+    async fn over(
+        store: Arc<dyn Store>,
+        folder: Option<TempDir>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW.millis())));
+        let root = Arc::new(LocalRootKey::generate(&*entropy));
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
+        let core = Core::new(store, root, time, entropy, settings.policy.clone());
+        let made = merchants::create(&core, "Shop", Scopes::usual()).await.unwrap();
+        let app = Arc::new(boot::app(&settings, core).unwrap());
+        let router = NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::clone(&app)));
+        let anonymous = Client::of_router(router);
+        let (merchant, test_mode) = (login(&anonymous, &made.live), login(&anonymous, &made.test));
+        Self { app, clock, merchant, test_mode, anonymous, id: made.id, folder }
+    }
+
+    /// Another merchant.
+    pub async fn other_merchant(&self) -> Client {
+        login(&self.anonymous, &self.new_merchant("Other", Scopes::usual()).await.live)
+    }
+
+    /// A merchant whose credentials may read security codes.
+    pub async fn code_reader(&self) -> Client {
+        let scopes = Scopes::usual().with(Scope::CvvRead);
+        login(&self.anonymous, &self.new_merchant("Code reader", scopes).await.live)
+    }
+
+    /// A merchant with these scopes.
+    pub async fn with_scopes(&self, scopes: &[Scope]) -> Client {
+        login(&self.anonymous, &self.new_merchant("Limited", Scopes::of(scopes)).await.live)
+    }
+
+    /// A merchant with its credentials in clear.
+    pub async fn new_merchant(&self, name: &str, scopes: Scopes) -> NewMerchant {
+        merchants::create(&self.app.core, name, scopes).await.unwrap()
+    }
+
+    /// A vault key `shop` with `PASSPHRASE`.
+    pub async fn key(&self) {
+        self.merchant.post("/v1/key", json!({ "user": "shop", "passphrase": PASSPHRASE })).await.ok();
+    }
+
+    /// A card of `NUMBER` under the managed key; answers its token.
+    pub async fn card(&self) -> String {
+        let card = json!({ "card_number": NUMBER, "card_holder": "Ada King", "card_expiry": "06-2031" });
+        text(&self.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok()["token"])
+    }
+
+    /// An endpoint of the managed key; `query` begins with `&` or is empty.
+    pub async fn endpoint(&self, query: &str) -> Endpoint {
+        Endpoint::create(&self.merchant, query).await
+    }
+
+    /// An endpoint locked to the card of `card()`, and that card's token.
+    pub async fn locked(&self) -> (Endpoint, String) {
+        let token = self.card().await;
+        (self.endpoint(&format!("&token={token}&reference=r1")).await, token)
+    }
+
+    /// The stored object of a card under the managed key.
+    pub async fn read(&self, token: &str, reference: &str) -> Value {
+        let target = format!("/v1/vault?user=managed&token={token}&reference={reference}");
+        self.merchant.get(&target).await.ok()
+    }
+
+    /// The sweeper's work at the clock's time.
+    pub async fn sweep(&self) {
+        boot::sweep(&self.app).await.unwrap();
+    }
+
+    /// The audit log of the first merchant.
+    pub async fn audit(&self) -> Vec<AuditEntry> {
+        self.app.core.store.read().await.unwrap().list_audit(self.id.clone(), ALL).await.unwrap()
+    }
+
+    /// The outgoing events of the first merchant.
+    pub async fn events(&self) -> Vec<OutboxEvent> {
+        self.app.core.store.read().await.unwrap().list_events(self.id.clone(), ALL).await.unwrap()
+    }
+
+    /// A vault key of the first merchant as it is stored.
+    pub async fn stored_key(&self, name: &str) -> VaultKey {
+        let mut transaction = self.app.core.store.read().await.unwrap();
+        transaction.find_key(self.id.clone(), Mode::Live, name.to_owned()).await.unwrap().unwrap()
+    }
+
+    /// The cards of a vault key as they are stored.
+    pub async fn stored_cards(&self, key: &str) -> Vec<Card> {
+        let key = self.stored_key(key).await.id;
+        self.app.core.store.read().await.unwrap().list_cards(self.id.clone(), key, ALL).await.unwrap()
+    }
+
+    /// All bytes of the SQLite file, its log and its index.
+    pub fn bytes_on_disk(&self) -> Vec<u8> {
+        let folder = self.folder.as_ref().expect("a test on SQLite").path();
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
+    }
+
+    /// The SQLite file.
+    pub fn file(&self) -> PathBuf {
+        self.folder.as_ref().expect("a test on SQLite").path().join("cardamom.sqlite")
+    }
+}
+
+impl Endpoint {
+    /// Makes one of the managed key.
+    pub async fn create(client: &Client, query: &str) -> Self {
+        Self::of(client, &client.post(&format!("/v1/capture?user=managed{query}"), json!({})).await.ok())
+    }
+
+    /// The endpoint of a creation's answer.
+    pub fn of(client: &Client, created: &Value) -> Self {
+        let (id, secret) = (text(&created["unique_id"]), text(&created["secret"]));
+        Self { client: client.anonymous(), id, secret, created: created.clone() }
+    }
+
+    /// A capture's call, without a body.
+    pub fn call(&self, query: &str) -> Call {
+        Call::new("POST", &format!("/v1/capture/{}{query}", self.id)).header("x-capture-secret", &self.secret)
+    }
+
+    /// A capture.
+    pub async fn capture(&self, body: Value) -> Answer {
+        self.client.send(self.call("").json(&body)).await
+    }
+
+    /// A capture from another address.
+    pub async fn capture_from(&self, address: [u8; 4], body: Value) -> Answer {
+        self.client.at(address).send(self.call("").json(&body)).await
+    }
+}
+
+/// The text of a JSON text.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// A whole card.
+pub fn card(number: &str) -> Value {
+    json!({ "card_number": number, "card_holder": "Ada King", "card_expiry": "06-2031" })
+}
+
+fn login(client: &Client, credentials: &Credentials) -> Client {
+    client.with_basic(&credentials.user, &credentials.password)
+}
+
+fn settings() -> Settings {
+    Settings {
+        listen: "127.0.0.1:8080".parse().unwrap(),
+        data_dir: PathBuf::new(),
+        database_url: None,
+        public_url: "https://cards.example".parse().unwrap(),
+        tls: None,
+        trusted_proxies: Vec::new(),
+        allowed_networks: Vec::new(),
+        root_key_file: PathBuf::new(),
+        root_key: None,
+        demo: false,
+        policy: Policy::default(),
+        log: "info".parse().unwrap(),
+    }
+}

@@ -1,0 +1,100 @@
+//! The API document tells what the server does.
+
+use serde_json::Value;
+
+use crate::app::TestApp;
+use crate::client::Call;
+
+/// Every documented operation: method, path with its parameters filled in, and what is said of it.
+fn operations(document: &Value) -> Vec<(&'static str, String, Value)> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in ["GET", "POST", "PUT", "DELETE"] {
+            if let Some(operation) = item.get(method.to_lowercase()) {
+                let path = path.split('/').map(|part| if part.starts_with('{') { "none" } else { part });
+                found.push((method, path.collect::<Vec<_>>().join("/"), operation.clone()));
+            }
+        }
+    }
+    found
+}
+
+async fn document(app: &TestApp) -> Value {
+    app.anonymous.get("/openapi.json").await.ok()
+}
+
+#[tokio::test]
+async fn every_call_that_needs_credentials_refuses_without_them() {
+    let app = TestApp::on_sqlite().await;
+    let secured =
+        operations(&document(&app).await).into_iter().filter(|(.., what)| what.get("security").is_some());
+    let mut count = 0;
+    for (method, path, operation) in secured {
+        app.anonymous.send(Call::new(method, &path)).await.refused(401, "unauthenticated");
+        assert!(operation["responses"].get("401").is_some(), "{method} {path} does not tell of its 401");
+        count += 1;
+    }
+    assert!(count >= 14, "the document is not the whole one");
+}
+
+#[tokio::test]
+async fn every_documented_call_exists() {
+    let app = TestApp::on_sqlite().await;
+    for (method, path, _) in operations(&document(&app).await) {
+        let answer = app.merchant.send(Call::new(method, &path)).await;
+        let unknown = answer.status == 404 && app.merchant.get("/none").await.headers == answer.headers;
+        assert!(
+            answer.status != 405 && (!unknown || path.ends_with("/none")),
+            "{method} {path}: {}",
+            answer.status
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_the_interface_are_all_documented() {
+    let app = TestApp::on_sqlite().await;
+    let operations = operations(&document(&app).await);
+    for call in [
+        "POST /v1/key",
+        "GET /v1/key",
+        "PUT /v1/key",
+        "DELETE /v1/key",
+        "POST /v1/key/rotate",
+        "POST /v1/vault",
+        "GET /v1/vault",
+        "POST /v1/vault/update",
+        "DELETE /v1/vault",
+        "POST /v1/capture",
+        "GET /v1/capture",
+        "GET /v1/capture/none",
+        "DELETE /v1/capture/none",
+        "POST /v1/capture/none",
+        "POST /v1/capture/iframe",
+        "GET /v1/capture/iframe/none",
+        "POST /v1/capture/iframe/none",
+        "DELETE /v1/capture/iframe/none",
+        "GET /health/live",
+        "GET /health/ready",
+    ] {
+        assert!(operations.iter().any(|(method, path, _)| format!("{method} {path}") == call), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_can_be_read_from_any_site() {
+    let app = TestApp::on_sqlite().await;
+    let answer = app.anonymous.get("/openapi.json").await;
+    assert!(answer.ok()["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert_eq!(answer.text(), backend::http::document());
+}
+
+#[tokio::test]
+async fn the_page_of_it_has_no_script() {
+    let app = TestApp::on_sqlite().await;
+    let page = app.anonymous.get("/docs/").await;
+    assert!(page.is(200).text().contains("/v1/capture/{unique_id}"));
+    assert!(!page.text().contains("<script"));
+    assert!(!page.header("content-security-policy").contains("script-src"));
+}
