@@ -45,7 +45,7 @@ pub struct Flags {
     /// PostgreSQL instead of the embedded database: postgres://…
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
-    /// Where the world reaches this server [default: http://<listen>].
+    /// Where the world reaches this server [default: http and the address listened on].
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// Certificate chain, PEM.
@@ -60,7 +60,7 @@ pub struct Flags {
     /// Private networks that outgoing calls may reach; comma-separated.
     #[arg(long, value_name = "CIDR")]
     pub allow_network: Option<String>,
-    /// File of the root key [default: <data-dir>/root.key].
+    /// File of the root key [default: root.key in the data folder].
     #[arg(long, value_name = "FILE")]
     pub root_key_file: Option<String>,
     /// Listen off loopback without TLS and without a proxy.
