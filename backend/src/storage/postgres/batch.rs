@@ -146,7 +146,10 @@ impl Batch {
 
 /// Writes a plan. The statements are sent together, in this order; none waits for the answer of another.
 async fn write(t: &PostgresTransaction, plan: &Plan) -> Result<()> {
+    // In order: the error that is seen first is then the cause, and not that of a statement behind it in the
+    // transaction that it ended.
     let (added, ..) = tokio::try_join!(
+        biased;
         card_row::insert(t, &plan.new_cards),
         card_row::update_counters(t, &plan.changed_cards),
         card_row::add_patches(t, &plan.patches),
