@@ -70,6 +70,30 @@ for (const [way, wasm] of Object.entries(ways)) {
     });
   }
 
+  test(`where no worker starts, the done page runs the callback, ${way}`, async () => {
+    const success_callback = `(response) => { location.href = "${shop.url}/frame?without=" + response.reference; }`;
+    const reference = `worker ${way}`.replaceAll(" ", "-");
+    const { url, form } = await merchant.page({ success_callback }, { reference });
+    assert.equal(form.callback_runner, "worker");
+    await b.withPage(browser, async (page, { context }) => {
+      await context.addInitScript(() => {
+        globalThis.Worker = class {
+          constructor() {
+            throw new Error("no workers here");
+          }
+        };
+      });
+      if (!wasm) await b.blockWasm(context);
+      await page.goto(shop.framing(url));
+      const frame = b.inFrame(page);
+      if (wasm) await b.hydrated(frame);
+      await b.fillCard(frame);
+      await b.submit(frame);
+      await frame.locator("h1", { hasText: "Shop" }).waitFor();
+    });
+    assert.ok(shop.visits().some(({ query }) => query.get("without") === reference));
+  });
+
   test(`a callback that needs a document runs in the done page, ${way}`, async () => {
     const success_callback = `function (response, request) {
       document.querySelector("h1").textContent = "Thanks, " + request.card_holder;
