@@ -140,7 +140,7 @@ async fn root_key(
         None => make_root_key(settings, store, entropy, create).await?,
     };
     let mut transaction = store.begin().await?;
-    let fresh = hex_of(&root.check_value(entropy)?);
+    let fresh = crate::crypto::hex(&root.check_value(entropy)?);
     let known = transaction.add_fact(ROOT_CHECK, fresh).await?;
     transaction.commit().await?;
     root.verify(&bytes_of(&known))?;
@@ -170,10 +170,6 @@ async fn make_root_key(
         "made a root key: keep a copy apart from the database; who loses it loses every card"
     );
     Ok(root)
-}
-
-fn hex_of(bytes: &[u8]) -> String {
-    crate::crypto::hex(bytes)
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {

@@ -25,11 +25,6 @@ pub fn is_separator(c: char) -> bool {
         )
 }
 
-/// Each character as an ASCII digit where it is a decimal digit, unchanged where it is not.
-pub fn ascii(c: char) -> char {
-    value(c).map_or(c, |v| char::from(b'0' + v))
-}
-
 /// Whether a run of ASCII digits passes the Luhn check (ISO/IEC 7812-1 annex B). An empty run does not.
 pub fn luhn(digits: &str) -> bool {
     !digits.is_empty()

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use crate::{Brand, CardNumber, Cvv, Expiry, Field, FormRules, Problem, YearMonth, holder, reference};
+use crate::{CardNumber, Cvv, Expiry, Field, FormRules, Problem, YearMonth, holder, reference};
 
 /// The raw texts of a form, by field. Wiped on drop; Debug shows nothing.
 #[derive(Default)]
@@ -101,17 +101,6 @@ pub fn check_field(rules: &FormRules, entry: &Entry, field: Field, today: YearMo
         Ok(_) => None,
         Err(errors) => errors.iter().find(|error| error.field == field).map(|error| error.problem),
     }
-}
-
-/// The brand of the number entered so far.
-pub fn brand_of(entry: &Entry) -> Brand {
-    let mut digits = String::with_capacity(24);
-    digits.extend(
-        entry.value(Field::CardNumber).chars().filter_map(crate::digits::value).map(|v| char::from(b'0' + v)),
-    );
-    let brand = Brand::of(&digits);
-    digits.zeroize();
-    brand
 }
 
 fn take<T>(

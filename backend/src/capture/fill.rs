@@ -9,7 +9,7 @@ use super::forms::{self, Settings};
 use super::submit::{self, Captured, FormSwitches, Submission};
 use crate::core::Core;
 use crate::json::{Members, Value};
-use crate::model::Lock;
+use crate::model::{Lock, MerchantId, Mode};
 use crate::vault::members;
 
 /// The most further members that a link can bring, and their longest name and value in bytes.
@@ -49,6 +49,12 @@ pub struct Filed {
     pub captured: Captured,
     /// Never the number, never the code (design.md, decision 6).
     pub request: Members,
+    /// Whose card.
+    pub merchant: MerchantId,
+    /// Test or live.
+    pub mode: Mode,
+    /// The settings of the form that was filled.
+    pub settings: Settings,
 }
 
 impl<E: Into<CaptureError>> From<E> for FillError {
@@ -89,7 +95,8 @@ pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Fi
         form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use },
     };
     let captured = submit::capture(core, facts, submission).await?;
-    Ok(Filed { captured, request })
+    let (merchant, mode) = (known.endpoint.merchant.clone(), known.endpoint.mode);
+    Ok(Filed { captured, request, merchant, mode, settings })
 }
 
 /// The rules of a form on an endpoint: a locked endpoint takes no number, so its form shows no field for one.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::params::Params;
 use super::router::App;
-use crate::access::{self, AccessError, Caller};
+use crate::access::{self, Caller};
 use crate::json::Members;
 use crate::model::Scope;
 use crate::vault::keys::KeyAccess;
@@ -118,10 +118,4 @@ fn forwarded(headers: &HeaderMap, peer: IpAddr, app: &App) -> Option<IpAddr> {
         Err(_) => Some(None),
     })
     .flatten()
-}
-
-impl From<AccessError> for Box<ApiError> {
-    fn from(error: AccessError) -> Self {
-        Self::new(error.into())
-    }
 }

@@ -72,19 +72,9 @@ impl ApiError {
         self.status
     }
 
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        self.code
-    }
-
     /// The sentence.
     pub fn detail(&self) -> &str {
         &self.detail
-    }
-
-    /// The refused values.
-    pub fn errors(&self) -> &[Invalid] {
-        &self.errors
     }
 
     /// As a problem document.

@@ -276,24 +276,28 @@ async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_js
         Err(FillError::Fields(errors)) => return Err(field_errors(&errors).into()),
         Err(FillError::Capture(error)) => return Err(error.into()),
     };
-    let (response, request) = told(&filed);
-    let (settings, outcome) = stored(app, filled, &response, &request).await?;
-    let done = match settings.runner() {
+    let runner = filed.settings.runner();
+    let outcome = Stored::of(filled, &filed);
+    let done = match runner {
         Runner::None => None,
         Runner::Worker | Runner::DonePage => Some(outcome.keep_done(app).await?),
     };
     // The done page runs the callback where no worker starts; where it needs a document, it is the next page.
-    let (next, fallback) = if settings.runner() == Runner::DonePage { (done, None) } else { (None, done) };
-    Ok(axum::Json(json!({ "response": response, "request": request, "next": next, "fallback": fallback })))
+    let (next, fallback) = if runner == Runner::DonePage { (done, None) } else { (None, done) };
+    Ok(axum::Json(json!({
+        "response": outcome.response,
+        "request": outcome.request,
+        "next": next,
+        "fallback": fallback,
+    })))
 }
 
 /// Files a plain form; answers where to go.
 async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
     let (errors, failure) = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => {
-            let (response, request) = told(&filed);
-            let (settings, outcome) = stored(app, filled, &response, &request).await?;
-            return Ok(match settings.runner() {
+            let outcome = Stored::of(filled, &filed);
+            return Ok(match filed.settings.runner() {
                 Runner::DonePage => outcome.keep_done(app).await?,
                 Runner::Worker => {
                     let done = outcome.keep_done(app).await?;
@@ -353,6 +357,18 @@ struct Stored {
 }
 
 impl Stored {
+    fn of(filled: &Filled, filed: &Filed) -> Self {
+        let (response, request) = told(filed);
+        Self {
+            merchant: filed.merchant.clone(),
+            mode: filed.mode,
+            form: filled.form.clone(),
+            unique_id: filled.unique_id.clone(),
+            response,
+            request,
+        }
+    }
+
     /// Keeps what the done page needs; answers its address.
     async fn keep_done(&self, app: &App) -> Result<String, ApiError> {
         Ok(format!("/v1/capture/done/{}", self.keep(app, None).await?))
@@ -373,26 +389,6 @@ impl Stored {
         };
         Ok(results::keep(&app.core, &self.merchant, self.mode, &outcome).await?)
     }
-}
-
-async fn stored(
-    app: &App,
-    filled: &Filled,
-    response: &serde_json::Value,
-    request: &serde_json::Value,
-) -> Result<(Settings, Stored), ApiError> {
-    let facts = app.facts.prove(&app.core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
-    let endpoint = &facts.endpoint;
-    let settings = forms::settings(&app.core, &endpoint.merchant, endpoint.mode, &filled.form).await?;
-    let stored = Stored {
-        merchant: endpoint.merchant.clone(),
-        mode: endpoint.mode,
-        form: filled.form.clone(),
-        unique_id: filled.unique_id.clone(),
-        response: response.clone(),
-        request: request.clone(),
-    };
-    Ok((settings, stored))
 }
 
 /// The endpoint's answer and the allowed members, as callbacks get them.
