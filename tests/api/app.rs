@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use backend::access::merchants::{self, Credentials, NewMerchant};
 use backend::boot;
 use backend::config::Settings;
-use backend::core::{Core, Policy};
+use backend::core::{Actor, Core, Policy};
+use backend::crypto::Key32;
 use backend::crypto::entropy::{Entropy, SeededEntropy};
 use backend::crypto::root::LocalRootKey;
 use backend::http::{self, App};
@@ -191,6 +192,18 @@ impl TestApp {
     pub async fn stored_key(&self, name: &str) -> VaultKey {
         let mut transaction = self.app.core.store.read().await.unwrap();
         transaction.find_key(self.id.clone(), Mode::Live, name.to_owned()).await.unwrap().unwrap()
+    }
+
+    /// The custody key of a vault key of the first merchant.
+    pub async fn custody(&self, name: &str, passphrase: &str) -> Key32 {
+        let (core, key) = (&self.app.core, self.stored_key(name).await);
+        let actor = Actor {
+            merchant: Some(self.id.clone()),
+            mode: Some(Mode::Live),
+            name: "test".to_owned(),
+            address: String::new(),
+        };
+        core.keyring.custody(core, &key, passphrase, &actor).await.unwrap()
     }
 
     /// The cards of a vault key as they are stored.

@@ -17,6 +17,7 @@ on_both_engines! {
     an_unsafe_deletion_takes_cards_and_endpoints_with_it,
     the_managed_key_stays,
     the_managed_key_rotates,
+    a_rotation_makes_a_new_custody_key,
     a_wrong_passphrase_opens_nothing,
     ten_wrong_passphrases_lock_the_key_for_a_minute,
 }
@@ -131,6 +132,22 @@ async fn the_managed_key_rotates(app: TestApp) {
     let versions: Vec<_> = app.stored_cards("managed").await.iter().map(|card| card.key_version).collect();
     assert_eq!(versions, [1, 2]);
     assert_eq!(app.read(&old, &endpoint.id).await["card_number"], NUMBER);
+}
+
+async fn a_rotation_makes_a_new_custody_key(app: TestApp) {
+    app.key().await;
+    let target = format!("/v1/vault?user=shop&passphrase={PASSPHRASE}");
+    let token = text(&app.merchant.post(&target, card(NUMBER)).await.ok()["token"]);
+    let custody = app.custody("shop", PASSPHRASE).await;
+    app.merchant.post("/v1/key/rotate", json!({ "user": "shop", "passphrase": PASSPHRASE })).await.ok();
+    assert!(!app.custody("shop", PASSPHRASE).await.ct_eq(&custody));
+    // Sealed to the first pair still, whose private half the new custody key opens.
+    assert_eq!(app.stored_cards("shop").await[0].key_version, 1);
+    assert_eq!(app.merchant.get(&format!("{target}&token={token}")).await.ok()["card_number"], NUMBER);
+
+    let managed = app.custody("managed", "").await;
+    app.merchant.post("/v1/key/rotate", json!({ "user": "managed" })).await.ok();
+    assert!(!app.custody("managed", "").await.ct_eq(&managed));
 }
 
 async fn a_wrong_passphrase_opens_nothing(app: TestApp) {

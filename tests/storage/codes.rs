@@ -15,6 +15,7 @@ on_both_engines! {
     an_hour_has_one_key,
     the_sweep_takes_what_ended,
     a_key_stays_while_it_holds_codes,
+    a_code_without_its_key_is_swept,
     scrubbing_works_beside_readers,
 }
 
@@ -105,6 +106,26 @@ async fn a_key_stays_while_it_holds_codes(db: Db) {
     let later = NOW.plus(Duration::from_mins(1));
     assert_eq!(t.sweep_cvvs(later, later.hour()).await.unwrap(), 1);
     assert!(t.lookup_cvv_key(key.id).await.unwrap().is_none());
+}
+
+async fn a_code_without_its_key_is_swept(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let mut t = db.begin().await;
+    let kept = shop.cvv_key(NOW.hour());
+    t.add_cvv_key(kept.clone()).await.unwrap();
+    let mut cards = Vec::new();
+    for (token, key) in [("lost", shop.cvv_key(1).id), ("kept", kept.id), ("lost too", shop.cvv_key(2).id)] {
+        let card = shop.card(token);
+        t.add_card(card.clone()).await.unwrap();
+        t.put_cvv(cvv(&card.id, &key)).await.unwrap();
+        cards.push(card.id);
+    }
+    assert_eq!(t.sweep_cvvs(NOW, NOW.hour()).await.unwrap(), 2);
+    let mut left = Vec::new();
+    for card in cards {
+        left.push(t.find_cvv(shop.merchant.clone(), card).await.unwrap().is_some());
+    }
+    assert_eq!(left, [false, true, false]);
 }
 
 async fn scrubbing_works_beside_readers(db: Db) {

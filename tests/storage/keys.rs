@@ -14,6 +14,7 @@ on_both_engines! {
     an_update_is_a_compare_and_set,
     pairs_are_listed_oldest_first,
     a_foreign_pair_is_refused,
+    a_private_half_is_replaced_for_its_owner_alone,
     a_deleted_key_takes_everything_along,
     a_foreign_deletion_does_nothing,
 }
@@ -91,6 +92,19 @@ async fn a_foreign_pair_is_refused(db: Db) {
     let mut t = db.begin().await;
     let refused = t.add_pair(b.merchant, a.pair(2)).await;
     assert!(matches!(refused, Err(StoreError::Inconsistent { table: "vault_key", .. })));
+}
+
+async fn a_private_half_is_replaced_for_its_owner_alone(db: Db) {
+    let (a, b) = (Shop::open(&db, "a").await, Shop::open(&db, "b").await);
+    let mut t = db.begin().await;
+    t.add_pair(a.merchant.clone(), a.pair(2)).await.unwrap();
+    let mut pair = a.pair(1);
+    pair.wrapped_private = vec![30; 70];
+    assert!(!t.update_pair(b.merchant, pair.clone()).await.unwrap());
+    assert!(t.update_pair(a.merchant.clone(), pair.clone()).await.unwrap());
+    let pairs = t.pairs(a.merchant.clone(), a.key.clone()).await.unwrap();
+    assert_eq!(format!("{pairs:?}"), format!("{:?}", [pair, a.pair(2)]));
+    assert!(!t.update_pair(a.merchant.clone(), a.pair(3)).await.unwrap());
 }
 
 async fn a_deleted_key_takes_everything_along(db: Db) {

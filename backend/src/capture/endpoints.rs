@@ -67,8 +67,7 @@ pub async fn create(
 ) -> Result<Created, CaptureError> {
     check(core, &new)?;
     cards::check_reference(&new.reference)?;
-    let key = keys::find(core, caller, &access.user).await?;
-    let pairs = core.store.read().await?.pairs(caller.merchant.clone(), key.id.clone()).await?;
+    let (key, pairs) = keys::find_with_pairs(core, caller, &access.user).await?;
     core.keyring.unlock(core, &key, &pairs, &access.passphrase, &caller.actor()).await?;
     let secret = secret::generate_secret(&*core.entropy);
     let endpoint = build(core, &key, new, &secret)?;

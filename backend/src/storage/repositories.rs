@@ -61,6 +61,8 @@ pub trait Keys {
     async fn key_has_cards(&mut self, merchant: MerchantId, key: KeyId) -> Result<bool>;
     /// Adds a pair.
     async fn add_pair(&mut self, merchant: MerchantId, pair: KeyPairRow) -> Result<()>;
+    /// Replaces the wrapped private half of a pair. Answers whether the pair is there.
+    async fn update_pair(&mut self, merchant: MerchantId, pair: KeyPairRow) -> Result<bool>;
     /// All pairs of a vault key, oldest first.
     async fn pairs(&mut self, merchant: MerchantId, key: KeyId) -> Result<Vec<KeyPairRow>>;
 }
@@ -101,7 +103,8 @@ pub trait Cards {
     async fn lookup_cvv_key(&mut self, id: CvvKeyId) -> Result<Option<CvvKey>>;
     /// Adds an hourly key if its hour has none; answers the one that stands.
     async fn add_cvv_key(&mut self, key: CvvKey) -> Result<CvvKey>;
-    /// Deletes codes that ended, and hourly keys of hours before `hour` that hold none. Answers how many codes.
+    /// Deletes codes that ended, codes whose hourly key is not there (a restored backup), and hourly keys of
+    /// hours before `hour` that hold none. Answers how many codes.
     async fn sweep_cvvs(&mut self, now: Timestamp, hour: i64) -> Result<u64>;
 }
 

@@ -210,8 +210,7 @@ pub fn shown(number: &CardNumber, expiry: Option<Expiry>, holder: Option<&str>) 
 }
 
 async fn open_key(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<Open, VaultError> {
-    let key = keys::find(core, caller, &access.user).await?;
-    let pairs = core.store.read().await?.pairs(caller.merchant.clone(), key.id.clone()).await?;
+    let (key, pairs) = keys::find_with_pairs(core, caller, &access.user).await?;
     let unlocked = core.keyring.unlock(core, &key, &pairs, &access.passphrase, &caller.actor()).await?;
     let sealer = core.keyring.sealer(core, &key, current(&key, &pairs)?)?;
     Ok(Open { key, unlocked, sealer })

@@ -92,17 +92,22 @@ pub async fn change_passphrase(
     .await
     .map_err(|_| VaultError::Contended)??;
     drop(permit);
-    replace(core, caller, key, None, "key.change").await
+    replace(core, caller, Changed { key, rewrapped: Vec::new(), added: None }, "key.change").await
 }
 
-/// Makes a new pair that later records are sealed to. Cards are sealed anew when they are opened.
+/// Makes a new pair that later records are sealed to, and a new custody key: older private halves are wrapped
+/// by it in the same transaction, so that the old custody key opens nothing that is stored from now on. Cards
+/// are sealed anew when they are opened.
 pub async fn rotate(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<u32, VaultError> {
-    let mut key = find(core, caller, &access.user).await?;
-    let custody = core.keyring.custody(core, &key, &access.passphrase, &caller.actor()).await?;
-    let version = key.current + 1;
-    let pair = new_pair(core, &key, &custody, version)?;
-    key.current = version;
-    replace(core, caller, key, Some(pair), "key.rotate").await?;
+    let (key, pairs) = find_with_pairs(core, caller, &access.user).await?;
+    let old = core.keyring.custody(core, &key, &access.passphrase, &caller.actor()).await?;
+    let (core_, passphrase) = (core.clone(), access.passphrase.clone());
+    let permit = core.keyring.derivation().await?;
+    let rotated = tokio::task::spawn_blocking(move || rotated(&core_, key, pairs, &old, &passphrase)).await;
+    let rotated = rotated.map_err(|_| VaultError::Contended)??;
+    drop(permit);
+    let version = rotated.key.current;
+    replace(core, caller, rotated, "key.rotate").await?;
     Ok(version)
 }
 
@@ -129,28 +134,77 @@ pub async fn find(core: &Core, caller: &Caller, user: &str) -> Result<VaultKey, 
     found.ok_or(VaultError::UnknownKey)
 }
 
+/// The vault key of a name with its pairs, of one snapshot: a rotation between the two reads would give pairs
+/// that the key's custody key does not open.
+pub async fn find_with_pairs(
+    core: &Core,
+    caller: &Caller,
+    user: &str,
+) -> Result<(VaultKey, Vec<KeyPairRow>), VaultError> {
+    let mut transaction = core.store.read().await?;
+    let found = transaction.find_key(caller.merchant.clone(), caller.mode, user.to_owned()).await?;
+    let key = found.ok_or(VaultError::UnknownKey)?;
+    let pairs = transaction.pairs(caller.merchant.clone(), key.id.clone()).await?;
+    Ok((key, pairs))
+}
+
 async fn find_changeable(core: &Core, caller: &Caller, user: &str) -> Result<VaultKey, VaultError> {
     let key = find(core, caller, user).await?;
     if key.custody == Custody::Managed { Err(VaultError::KeyIsManaged) } else { Ok(key) }
 }
 
+/// A vault key as it is to be stored in place of what was read.
+struct Changed {
+    key: VaultKey,
+    /// Pairs whose private half is wrapped anew.
+    rewrapped: Vec<KeyPairRow>,
+    /// A pair that is new.
+    added: Option<KeyPairRow>,
+}
+
+/// A key with one pair more and another custody key. Stretches the passphrase: no work for a reactor's thread.
+fn rotated(
+    core: &Core,
+    mut key: VaultKey,
+    mut pairs: Vec<KeyPairRow>,
+    old: &Key32,
+    passphrase: &str,
+) -> Result<Changed, CryptoError> {
+    let custody = entropy::key(&*core.entropy);
+    for pair in &mut pairs {
+        let binding = bind_key(&key, "private", pair.version);
+        let private = aead::open(old, &binding, &core.root.unwrap(&binding, &pair.wrapped_private)?)?;
+        let inner = aead::seal(&custody, &binding, &private, &*core.entropy);
+        pair.wrapped_private = core.root.wrap(&binding, &inner, &*core.entropy)?;
+    }
+    let passphrase = (key.custody == Custody::Passphrase).then_some(passphrase);
+    wrap_custody(core, &mut key, &custody, passphrase)?;
+    key.current += 1;
+    let added = new_pair(core, &key, &custody, key.current)?;
+    Ok(Changed { key, rewrapped: pairs, added: Some(added) })
+}
+
+/// Stores a changed key, unless it changed in the meantime.
 async fn replace(
     core: &Core,
     caller: &Caller,
-    key: VaultKey,
-    pair: Option<KeyPairRow>,
+    changed: Changed,
     action: &'static str,
 ) -> Result<(), VaultError> {
-    let id = key.id.clone();
+    let id = changed.key.id.clone();
     let mut transaction = core.store.begin().await?;
-    if let Some(pair) = pair {
+    // First, so that two calls at the same time do not write pairs of two custody keys.
+    if !transaction.update_key(changed.key).await? {
+        return Err(VaultError::Contended);
+    }
+    for pair in changed.rewrapped {
+        transaction.update_pair(caller.merchant.clone(), pair).await?;
+    }
+    if let Some(pair) = changed.added {
         transaction.add_pair(caller.merchant.clone(), pair).await.map_err(|error| match error {
             StoreError::Conflict => VaultError::Contended,
             other => other.into(),
         })?;
-    }
-    if !transaction.update_key(key).await? {
-        return Err(VaultError::Contended);
     }
     transaction.add_audit(core.entry(&caller.actor(), action, id.as_str(), Outcome::Done)).await?;
     transaction.commit().await?;

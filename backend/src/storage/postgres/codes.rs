@@ -80,7 +80,8 @@ pub async fn add_key(t: &PostgresTransaction, key: &CvvKey) -> Result<CvvKey> {
     find_key(t, key.hour).await?.ok_or(StoreError::Inconsistent { table: "cvv_key", what: "hour" })
 }
 
-/// Deletes codes that ended, and empty keys of hours before `hour`. Answers how many codes.
+/// Deletes codes that ended, codes without their hourly key, and empty keys of hours before `hour`. Answers how
+/// many codes.
 pub async fn sweep(t: &PostgresTransaction, now: Timestamp, hour: i64) -> Result<u64> {
     let ended = t
         .execute(
@@ -88,13 +89,34 @@ pub async fn sweep(t: &PostgresTransaction, now: Timestamp, hour: i64) -> Result
             &[&now.millis()],
         )
         .await?;
+    let orphans = sweep_orphans(t).await?;
     t.execute(
         "DELETE FROM cvv_key WHERE hour < $1
          AND NOT EXISTS (SELECT 1 FROM card_cvv v WHERE v.cvv_key_id = cvv_key.id)",
         &[&hour],
     )
     .await?;
-    Ok(ended)
+    Ok(ended + orphans)
+}
+
+/// Deletes codes whose hourly key is not there: nobody can open them. Goes from key to key by the index, since
+/// there are many codes and few keys.
+async fn sweep_orphans(t: &PostgresTransaction) -> Result<u64> {
+    let (mut after, mut deleted) = (String::new(), 0);
+    while let Some(key) = next_held(t, &after).await? {
+        let sql = "DELETE FROM card_cvv WHERE cvv_key_id = $1
+                   AND NOT EXISTS (SELECT 1 FROM cvv_key WHERE id = $1)";
+        deleted += t.execute(sql, &[&key]).await?;
+        after = key;
+    }
+    Ok(deleted)
+}
+
+/// The next hourly key, by id, that codes name.
+async fn next_held(t: &PostgresTransaction, after: &str) -> Result<Option<String>> {
+    let sql = "SELECT min(cvv_key_id) FROM card_cvv WHERE cvv_key_id > $1";
+    let Some(row) = t.one(sql, &[&after]).await? else { return Ok(None) };
+    Reader::new(&row, "card_cvv").get(0)
 }
 
 fn cvv(row: &Row) -> Result<CvvRecord> {

@@ -117,6 +117,16 @@ impl Keys for PostgresTransaction {
         .await
     }
 
+    async fn update_pair(&mut self, merchant: MerchantId, pair: KeyPairRow) -> Result<bool> {
+        let sql = "UPDATE vault_key_pair SET wrapped_private = $1 WHERE key_id = $2 AND version = $3
+                   AND key_id IN (SELECT id FROM vault_key WHERE merchant_id = $4)";
+        let version = i64::from(pair.version);
+        let changed = self
+            .execute(sql, &[&pair.wrapped_private, &pair.key.as_str(), &version, &merchant.as_str()])
+            .await?;
+        Ok(changed == 1)
+    }
+
     async fn pairs(&mut self, merchant: MerchantId, key: KeyId) -> Result<Vec<KeyPairRow>> {
         let sql = "SELECT p.key_id, p.version, p.public_half, p.wrapped_private, p.wrapped_psk, p.created_at
                    FROM vault_key_pair p JOIN vault_key k ON k.id = p.key_id

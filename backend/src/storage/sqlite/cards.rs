@@ -148,15 +148,31 @@ impl Cards for SqliteTransaction {
                 "DELETE FROM card_cvv WHERE expires_at <= ?1 AND cvv_key_id IN (SELECT id FROM cvv_key)",
                 [now.millis()],
             )?;
+            let orphans = sweep_orphans(c)?;
             c.execute(
                 "DELETE FROM cvv_key WHERE hour < ?1
                  AND NOT EXISTS (SELECT 1 FROM card_cvv v WHERE v.cvv_key_id = cvv_key.id)",
                 [hour],
             )?;
-            Ok(u64::try_from(ended).unwrap_or(u64::MAX))
+            Ok(u64::try_from(ended + orphans).unwrap_or(u64::MAX))
         })
         .await
     }
+}
+
+/// Deletes codes whose hourly key is not there: nobody can open them. Goes from key to key by the index, since
+/// there are many codes and few keys.
+fn sweep_orphans(c: &Connection) -> Result<usize> {
+    let mut held = c.prepare_cached("SELECT min(cvv_key_id) FROM card_cvv WHERE cvv_key_id > ?1")?;
+    let mut orphans = c.prepare_cached(
+        "DELETE FROM card_cvv WHERE cvv_key_id = ?1 AND NOT EXISTS (SELECT 1 FROM cvv_key WHERE id = ?1)",
+    )?;
+    let (mut after, mut deleted) = (String::new(), 0);
+    while let Some(key) = held.query_row([&after], |row| row.get::<_, Option<String>>(0))? {
+        deleted += orphans.execute([&key])?;
+        after = key;
+    }
+    Ok(deleted)
 }
 
 /// The card of an identity.

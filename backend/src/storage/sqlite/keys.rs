@@ -146,6 +146,18 @@ impl Keys for SqliteTransaction {
         .await
     }
 
+    async fn update_pair(&mut self, merchant: MerchantId, pair: KeyPairRow) -> Result<bool> {
+        self.run(move |c| {
+            let changed = c.execute(
+                "UPDATE vault_key_pair SET wrapped_private = ?1 WHERE key_id = ?2 AND version = ?3
+                 AND key_id IN (SELECT id FROM vault_key WHERE merchant_id = ?4)",
+                params![pair.wrapped_private, pair.key.as_str(), pair.version, merchant.as_str()],
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
     async fn pairs(&mut self, merchant: MerchantId, key: KeyId) -> Result<Vec<KeyPairRow>> {
         self.run(move |c| {
             let mut statement = c.prepare_cached(
