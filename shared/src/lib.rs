@@ -10,7 +10,9 @@ pub mod expiry;
 pub mod field;
 pub mod holder;
 pub mod mask;
+pub mod networks;
 pub mod number;
+mod ranges;
 pub mod reference;
 
 pub use brand::Brand;
@@ -18,4 +20,5 @@ pub use cvv::Cvv;
 pub use entry::{Checked, Entry, FieldError, check};
 pub use expiry::{Expiry, YearMonth};
 pub use field::{Field, FieldOptions, FormRules};
+pub use networks::{Accepted, Networks};
 pub use number::{CardNumber, Problem};

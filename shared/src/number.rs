@@ -140,8 +140,7 @@ fn check(digits: &str, luhn: bool) -> Result<(), Problem> {
 /// The bounds, not the exact set: issuers of every brand have been seen to use lengths between.
 fn length_bounds(digits: &str) -> (usize, usize) {
     let brand = Brand::of(digits);
-    let shortest = brand.lengths().first().copied().map_or(*LENGTHS.start(), usize::from);
-    (shortest, brand.max_length())
+    (brand.min_length(), brand.max_length())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! While a person types: formatting with the caret kept, the brand, and problems told when a field is left.
 
 use leptos::prelude::{Update, WithUntracked};
-use shared::edit::{self, Edited};
+use shared::edit::{self, Edited, Kind};
 use shared::{Brand, Field, entry};
 use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlInputElement, InputEvent};
@@ -17,8 +17,8 @@ pub(super) fn on_input(event: &Event, live: &Live) {
     if typed.is_some_and(InputEvent::is_composing) {
         return;
     }
-    let deleting = typed.is_some_and(|typed| typed.input_type().starts_with("delete"));
-    format(&input, field, live, deleting);
+    let kind = typed.map_or(Kind::Insert, |typed| Kind::of(&typed.input_type()));
+    format(&input, field, live, kind);
     if live.with_untracked(|state| state.problem(field).is_some() || !state.alert.is_empty()) {
         live.update(|state| {
             state.set(field, None);
@@ -30,7 +30,7 @@ pub(super) fn on_input(event: &Event, live: &Live) {
 /// A field was left: tell what is wrong with it, unless nothing was entered yet.
 pub(super) fn on_leave(event: &Event, page: &Page, live: &Live) {
     let Some((input, field)) = source(event) else { return };
-    format(&input, field, live, false);
+    format(&input, field, live, Kind::Insert);
     if input.value().trim().is_empty() {
         return;
     }
@@ -43,21 +43,24 @@ pub(super) fn on_leave(event: &Event, page: &Page, live: &Live) {
 /// Formats what was in a field before anybody listened.
 pub(super) fn settle(live: &Live, field: Field) {
     if let Some(input) = dom::input(field).filter(|input| !input.value().is_empty()) {
-        format(&input, field, live, false);
+        format(&input, field, live, Kind::Insert);
     }
 }
 
-fn format(input: &HtmlInputElement, field: Field, live: &Live, deleting: bool) {
+fn format(input: &HtmlInputElement, field: Field, live: &Live, kind: Kind) {
     let text = input.value();
     let caret = input.selection_start().ok().flatten().map_or(text.len(), |caret| caret as usize);
     let edited = match field {
         Field::CardNumber => {
-            let edited = edit::number(&text, caret);
+            let edited = edit::number(&text, caret, kind);
             follow_brand(&edited.text, live);
             edited
         }
-        Field::Expiry => edit::expiry(&text, caret, deleting),
-        Field::Cvv => edit::cvv(&text, caret, live.with_untracked(|state| state.brand)),
+        Field::Expiry => edit::expiry(&text, caret, kind),
+        Field::Cvv => {
+            let longest = live.with_untracked(|state| state.brand).cvv_lengths().last().copied();
+            edit::cvv(&text, caret, usize::from(longest.unwrap_or(4)))
+        }
         Field::CardHolder | Field::Reference => return,
     };
     if edited.text != text {
