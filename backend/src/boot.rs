@@ -13,7 +13,7 @@ use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::entropy::{Entropy, OsEntropy};
 use crate::crypto::root::{LocalRootKey, RootKey};
-use crate::http::App;
+use crate::http::{App, Proxies};
 use crate::model::{Clock, SystemClock};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
 use crate::storage::postgres::PostgresStore;
@@ -91,7 +91,7 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         assets,
         page_assets,
         public_url: settings.public_url.clone(),
-        trusted_proxies: settings.trusted_proxies.clone(),
+        proxies: Proxies { networks: settings.trusted_proxies.clone(), only: settings.behind_proxies() },
     })
 }
 

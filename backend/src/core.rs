@@ -15,6 +15,9 @@ pub const ANONYMOUS: &str = "anonymous";
 /// So many failures of one address are written in a minute; what follows is not, so that strangers cannot fill
 /// the disk.
 const STRANGER_ENTRIES: u32 = 60;
+/// So many addresses are counted in a minute; those that come later are not written. Who has very many addresses
+/// could fill the memory otherwise.
+const STRANGERS: usize = 10_000;
 
 /// Counts the failures of strangers in this process, by address and minute.
 #[derive(Default)]
@@ -25,6 +28,9 @@ impl Strangers {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.0 != now.minute() {
             *counts = (now.minute(), HashMap::new());
+        }
+        if counts.1.len() >= STRANGERS && !counts.1.contains_key(address) {
+            return false;
         }
         let count = counts.1.entry(address.to_owned()).or_default();
         *count += 1;
@@ -144,5 +150,28 @@ impl Core {
         if let Err(error) = self.store.record(entry).await {
             tracing::error!(%error, action, "a refusal could not be recorded");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_fails_often_is_not_written_until_the_next_minute() {
+        let strangers = Strangers::default();
+        let now = Timestamp::from_millis(0);
+        let written = (0..200).filter(|_| strangers.may_write("192.0.2.1", now)).count();
+        assert_eq!(written, 60);
+        assert!(strangers.may_write("192.0.2.2", now));
+        assert!(strangers.may_write("192.0.2.1", Timestamp::from_millis(60_000)));
+    }
+
+    #[test]
+    fn the_number_of_counted_addresses_is_bounded() {
+        let strangers = Strangers::default();
+        let now = Timestamp::from_millis(0);
+        let written = (0..STRANGERS * 2).filter(|n| strangers.may_write(&n.to_string(), now)).count();
+        assert_eq!(written, STRANGERS);
     }
 }

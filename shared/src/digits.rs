@@ -59,8 +59,9 @@ pub fn holds_card_number(text: &str) -> bool {
         return false;
     }
     let mut digits = Zeroizing::new(String::with_capacity(text.len().min(64)));
-    // Where the groups of the present run begin in `digits`.
+    // Where the groups of the present run begin in `digits`, and from where on they count together.
     let mut starts: Vec<usize> = Vec::new();
+    let mut together = 0;
     let mut in_group = false;
     // The sentinel ends the last group.
     for c in text.chars().chain(std::iter::once('\0')) {
@@ -72,26 +73,32 @@ pub fn holds_card_number(text: &str) -> bool {
             digits.push(char::from(b'0' + v));
             continue;
         }
-        let ends = !(is_separator(c) || matches!(c, '.' | '_' | '/'));
-        if (in_group || ends) && ends_with_number(&digits, &starts, ends) {
+        // A comma parts a list, and lists of numbers are common: across it only printed groups count.
+        let lists = matches!(c, ',' | ':' | ';' | '|' | '*' | '+' | '\u{B7}');
+        let ends = !(lists || is_separator(c) || matches!(c, '.' | '_' | '/'));
+        let whole = (lists || ends).then_some(together);
+        if (in_group || ends) && ends_with_number(&digits, &starts, whole) {
             return true;
         }
         in_group = false;
-        if ends {
+        if lists {
+            together = digits.len();
+        } else if ends {
             digits.clear();
             starts.clear();
+            together = 0;
         }
     }
     false
 }
 
-/// Whether the last groups of a run are a number: one group, all of them where the run `ends`, or as printed.
-fn ends_with_number(digits: &str, starts: &[usize], ends: bool) -> bool {
+/// Whether the last groups of a run are a number: one group, all from `whole` on, or as printed.
+fn ends_with_number(digits: &str, starts: &[usize], whole: Option<usize>) -> bool {
     let mut next = digits.len();
     for &start in starts.iter().rev() {
         let run = digits.get(start..).unwrap_or_default();
         let alone = next == digits.len();
-        let all = ends && start == 0;
+        let all = whole == Some(start);
         let printed =
             next - start == 4 && (14..=16).contains(&run.len()) && run.starts_with(['2', '3', '4', '5', '6']);
         if run.len() > 19 {
@@ -139,7 +146,11 @@ mod tests {
         assert!(holds_card_number("order 77 4111-1111-1111-1111"));
         assert!(holds_card_number("4111\u{AD}1111\u{200C}1111\u{2060}1111"));
         assert!(holds_card_number("𝟒𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏"));
+        assert!(holds_card_number("4111,1111,1111,1111"));
+        assert!(holds_card_number("4111:1111:1111:1111") && holds_card_number("3782|822463|10005"));
         assert!(!holds_card_number("order 12345"));
+        // Passes Luhn if its commas are taken out, and is an amount.
+        assert!(luhn("1000000000009") && !holds_card_number("1,000,000,000,009"));
         assert!(!holds_card_number("44c93045e3cf54d23792c7821c42c2386e3040680caaa1ab512aa45091ad8fd1"));
     }
 }

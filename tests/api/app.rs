@@ -275,6 +275,7 @@ fn settings() -> Settings {
         database_url: None,
         public_url: "https://cards.example".parse().unwrap(),
         tls: None,
+        insecure_http: false,
         trusted_proxies: Vec::new(),
         allowed_networks: Vec::new(),
         root_key_file: PathBuf::new(),

@@ -79,4 +79,17 @@ mod on_sqlite {
             assert_eq!(app.audit().await.last().unwrap().address, expected, "{header}");
         }
     }
+
+    #[tokio::test]
+    async fn where_proxies_do_the_tls_nobody_else_is_served() {
+        let app = TestApp::on_sqlite_with(|settings| {
+            settings.listen = "0.0.0.0:8080".parse().unwrap();
+            settings.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        })
+        .await;
+        app.merchant.at([10, 1, 2, 3]).get("/v1/key").await.ok();
+        app.merchant.at([127, 0, 0, 1]).get("/v1/key").await.ok();
+        app.merchant.at([198, 51, 100, 7]).get("/v1/key").await.refused(403, "plain_http");
+        app.anonymous.at([198, 51, 100, 7]).get("/health/live").await.is(200);
+    }
 }

@@ -1,6 +1,7 @@
 // The demo shop: a purchase as a new user tries it first.
 
 import assert from "node:assert/strict";
+import { get } from "node:http";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 
@@ -53,4 +54,13 @@ for (const wasm of [true, false]) {
 
 test("the start tells where the shop is", () => {
   assert.ok(server.output.some((line) => line.includes(SHOP)));
+});
+
+test("the shop answers to its own name alone", async () => {
+  const status = (host) =>
+    new Promise((answer, fail) => {
+      get("http://127.0.0.1:8081/", { headers: { host } }, (response) => answer(response.resume().statusCode)).on("error", fail);
+    });
+  assert.equal(await status("localhost:8081"), 200);
+  assert.equal(await status("rebound.example:8081"), 421);
 });

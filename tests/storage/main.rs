@@ -38,4 +38,5 @@ mod nodes;
 mod outbox;
 mod schema;
 mod shop;
+mod tls;
 mod transactions;

@@ -38,3 +38,21 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum_server::accept::DefaultAcceptor;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_ended() {
+        let (_silent, ours) = tokio::io::duplex(64);
+        let (mut stream, ()) = Idle(DefaultAcceptor::new()).accept(ours, ()).await.unwrap();
+        // The clock of the test moves on by itself while everything waits.
+        let started = tokio::time::Instant::now();
+        let ended = stream.read_u8().await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), SILENCE.as_secs());
+    }
+}

@@ -27,6 +27,8 @@ pub struct Settings {
     pub public_url: Url,
     /// Certificate chain and private key, PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether a listener off loopback may serve everybody in clear.
+    pub insecure_http: bool,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Private networks that outgoing calls may reach.
@@ -52,12 +54,19 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether listed proxies do the TLS: nobody else may then be served in clear.
+    pub fn behind_proxies(&self) -> bool {
+        !self.listen.ip().is_loopback()
+            && self.tls.is_none()
+            && !self.insecure_http
+            && !self.trusted_proxies.is_empty()
+    }
+
     /// Rules between settings.
     fn check(&self, sources: &Sources) -> Result<(), ConfigError> {
         let open = !self.listen.ip().is_loopback();
         let protected = self.tls.is_some() || !self.trusted_proxies.is_empty();
-        let insecure = parse::switch(sources, "insecure_http", false)?;
-        if open && !protected && !insecure {
+        if open && !protected && !self.insecure_http {
             return Err(sources.wrong(
                 "listen",
                 "a loopback address, or one with --tls-cert and --tls-key, or with --trusted-proxy; \

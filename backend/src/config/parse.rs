@@ -47,6 +47,7 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         database_url: database_url(sources)?,
         public_url,
         tls,
+        insecure_http: switch(sources, "insecure_http", false)?,
         trusted_proxies: networks(sources, "trusted_proxy")?,
         allowed_networks: networks(sources, "allow_network")?,
         root_key_file,

@@ -51,6 +51,7 @@ pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, 
         .route("/", get(shop))
         .route("/thanks", get(thanks))
         .layer(axum::middleware::map_response(guard))
+        .layer(axum::middleware::from_fn(own_name))
         .with_state(client);
     Ok(Shop { router, greeting })
 }
@@ -156,6 +157,16 @@ async fn thanks(
     let card =
         cards.get("managed").and_then(Value::as_array).and_then(|cards| cards.iter().find(is_it).cloned());
     card.map(|card| Html(pages::thanks(&card))).ok_or(StatusCode::NOT_FOUND)
+}
+
+/// The shop answers to its own name alone: a foreign name that leads here could read the merchant's answers.
+async fn own_name(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = named.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+    if matches!(host, Some("localhost" | "127.0.0.1")) {
+        return next.run(request).await;
+    }
+    (StatusCode::MISDIRECTED_REQUEST, "The demo shop is at http://localhost:8081.\n").into_response()
 }
 
 /// The shop's own policy: it frames the card page and nothing else.

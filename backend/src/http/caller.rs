@@ -1,6 +1,6 @@
 //! Who calls: credentials from the Authorization header, and the client's address.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -50,7 +50,7 @@ impl FromRequestParts<Arc<App>> for Address {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-        let address = peer.map(|peer| forwarded(&parts.headers, peer, app).unwrap_or(peer));
+        let address = peer.map(|peer| app.proxies.forwarded(&parts.headers, peer).unwrap_or(peer));
         Ok(Self(address.map(|address| address.to_canonical().to_string()).unwrap_or_default()))
     }
 }
@@ -99,23 +99,4 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
     } else {
         None
     }
-}
-
-/// The address that the nearest untrusted hop had (security rule 22): X-Forwarded-For is read from its end, and
-/// only as far as listed proxies wrote it.
-fn forwarded(headers: &HeaderMap, peer: IpAddr, app: &App) -> Option<IpAddr> {
-    let trusted = |address: &IpAddr| app.trusted_proxies.iter().any(|network| network.contains(address));
-    if !trusted(&peer) {
-        return None;
-    }
-    let lines: Vec<_> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
-    let list = lines.join(",");
-    let mut hops = list.rsplit(',').map(|hop| hop.trim().parse::<IpAddr>());
-    hops.find_map(|hop| match hop {
-        Ok(address) if trusted(&address.to_canonical()) => None,
-        Ok(address) => Some(Some(address)),
-        Err(_) => Some(None),
-    })
-    .flatten()
 }

@@ -12,8 +12,10 @@ mod health;
 mod openapi;
 mod pages;
 mod params;
+mod proxies;
 mod router;
 mod v1;
 
 pub use openapi::document;
+pub use proxies::Proxies;
 pub use router::{App, router};

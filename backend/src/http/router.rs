@@ -7,13 +7,13 @@ use axum::http::{HeaderName, Method, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use frontend::Assets as PageAssets;
-use ipnet::IpNet;
 use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::proxies::{Proxies, only_proxies};
 use super::{again, assets, docs, headers, health, openapi, pages, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
@@ -34,8 +34,8 @@ pub struct App {
     pub page_assets: PageAssets,
     /// Where the world reaches this server.
     pub public_url: Url,
-    /// Proxies whose X-Forwarded-For is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies in front.
+    pub proxies: Proxies,
 }
 
 impl App {
@@ -54,6 +54,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(undocumented(&document))
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), only_proxies))
         .layer(axum::middleware::from_fn(headers::finish))
         .with_state(app)
 }

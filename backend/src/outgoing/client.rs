@@ -2,6 +2,7 @@
 //! than it was told to.
 
 use super::address::Allowed;
+use crate::tls;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::error::Error;
@@ -203,19 +204,13 @@ impl Resolve for CheckedResolver {
     }
 }
 
-// The provider is named here because the process may hold more than one; the roots are the system's, so that
-// an operator's own authority works. A machine without roots starts, and trusts nobody.
 fn tls_config() -> Result<rustls::ClientConfig, OutgoingError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
+    let roots = tls::system_roots();
+    if roots.is_empty() {
         tracing::warn!("no system certificates found: calls to https addresses will fail");
     }
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| OutgoingError::Setup(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let config = tls::client(roots).map_err(|error| OutgoingError::Setup(error.to_string()))?;
+    Ok(config.with_no_client_auth())
 }
 
 fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OutgoingError> {

@@ -1,16 +1,14 @@
 //! Connections to PostgreSQL: their settings, the pool, and what its errors mean.
 
 use std::error::Error;
-use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
 
+use super::address::{self, Address};
 use crate::storage::{Result, StoreError};
 
 /// Nothing waits longer for a connection.
@@ -22,44 +20,24 @@ const LIMITS: &str =
 /// The tables whose deleted rows must leave the files (security rule 12).
 const VACUUM: [&str; 2] = ["VACUUM card_cvv", "VACUUM cvv_key"];
 
-/// Reads a connection URL and adds our own settings. TLS to the database is not built in: a URL that asks for
-/// it is refused, instead of being served without.
-pub fn configure(url: &str) -> Result<Config> {
-    // The parser's message may quote a piece of the URL, and a URL may hold a password.
-    let mut config = Config::from_str(url)
-        .map_err(|_| StoreError::Engine("the database URL cannot be read".to_owned()))?;
-    match config.get_ssl_mode() {
-        SslMode::Disable => {}
-        SslMode::Prefer => {
-            if !config.get_hosts().iter().all(is_local) {
-                tracing::warn!(
-                    "the connection to the database is not encrypted; sslmode=disable silences this"
-                );
-            }
-        }
-        _ => {
-            return Err(StoreError::Engine(
-                "the database URL asks for TLS, which this build cannot speak to a database: connect through \
-                 a local TLS proxy or a private network, with sslmode=disable"
-                    .to_owned(),
-            ));
-        }
-    }
-    let options = match config.get_options() {
+/// Where the database of a connection URL is, with our own settings.
+pub fn configure(url: &str) -> Result<Address> {
+    let mut address = address::parse(url)?;
+    let options = match address.config.get_options() {
         Some(given) => format!("{given} {LIMITS}"),
         None => LIMITS.to_owned(),
     };
-    config.options(options).connect_timeout(PATIENCE);
-    if config.get_application_name().is_none() {
-        config.application_name("cardamom");
+    address.config.options(options).connect_timeout(PATIENCE);
+    if address.config.get_application_name().is_none() {
+        address.config.application_name("cardamom");
     }
-    Ok(config)
+    Ok(address)
 }
 
 /// A pool of at most `size` connections; they are opened when they are needed.
-pub fn pool(config: Config, size: usize) -> Result<Pool> {
+pub fn pool(address: &Address, size: usize) -> Result<Pool> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_config(config, NoTls, recycling))
+    Pool::builder(Manager::from_config(address.config.clone(), address.tls.clone(), recycling))
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))
@@ -101,15 +79,6 @@ async fn vacuum_on(connection: &Object) -> Result<()> {
 
 fn is_unknown(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::SYNTAX_ERROR | &SqlState::FEATURE_NOT_SUPPORTED))
-}
-
-fn is_local(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-        }
-        Host::Unix(_) => true,
-    }
 }
 
 /// Whether the connection is gone, as opposed to the statement having been refused.
@@ -155,21 +124,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_asks_for_tls_is_refused() {
-        let refused = configure("postgres://user:secret@db.example/cards?sslmode=require").unwrap_err();
-        assert!(refused.to_string().contains("sslmode=disable") && !refused.to_string().contains("secret"));
-        configure("postgres://db.example/cards?sslmode=disable").unwrap();
-    }
-
-    #[test]
-    fn an_unreadable_url_is_not_quoted() {
-        let refused = configure("postgres://user:secret@db.example:port/cards?secret=1").unwrap_err();
-        assert!(!refused.to_string().contains("secret"));
-    }
-
-    #[test]
     fn limits_are_added_to_given_options() {
-        let config = configure("postgres://localhost/cards?options=-c%20work_mem%3D8MB").unwrap();
-        assert_eq!(config.get_options(), Some(format!("-c work_mem=8MB {LIMITS}").as_str()));
+        let address = configure("postgres://localhost/cards?options=-c%20work_mem%3D8MB").unwrap();
+        assert_eq!(address.config.get_options(), Some(format!("-c work_mem=8MB {LIMITS}").as_str()));
     }
 }

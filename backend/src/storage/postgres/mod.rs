@@ -3,6 +3,7 @@
 //!
 //! SQL stays within what CockroachDB and YugabyteDB accept: no LISTEN/NOTIFY, no advisory locks, no sequences.
 
+mod address;
 mod audits;
 mod batch;
 mod captures;
@@ -42,12 +43,12 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, brings the schema up to date, and starts the capture lane. Takes the usual connection URL.
     pub async fn connect(url: &str) -> Result<Self> {
-        let config = connection::configure(url)?;
-        let pool = connection::pool(config.clone(), POOL)?;
+        let address = connection::configure(url)?;
+        let pool = connection::pool(&address, POOL)?;
         connection::check_durable(&pool).await?;
         migrations::run(&pool).await?;
         // The lane has connections of its own, so that many use cases cannot hold captures up.
-        let lane = Lane::start(&connection::pool(config, lane::WRITERS)?);
+        let lane = Lane::start(&connection::pool(&address, lane::WRITERS)?);
         Ok(Self { pool, lane })
     }
 }
