@@ -299,6 +299,20 @@
     if (wrong && document.activeElement === document.body) wrong.focus();
   }
 
+  // What is sent again unchanged is the same submit, and stored once. What was changed after it was sent is
+  // another one, whatever became of the first.
+  function renewSubmits() {
+    let sent = false;
+    document.addEventListener("submit", () => {
+      sent = true;
+    });
+    document.addEventListener("input", () => {
+      const number = form.elements.namedItem("submit_id");
+      if (sent && number) number.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
+      sent = false;
+    });
+  }
+
   if (form) {
     if (config.fragment) {
       takeSecret();
@@ -314,6 +328,7 @@
     addEventListener("pageshow", () => {
       posted = false;
     });
+    renewSubmits();
     requestAnimationFrame(focusProblem);
     tell("cardamom:ready", {});
   }

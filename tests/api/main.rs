@@ -49,6 +49,7 @@ mod openapi;
 mod pages;
 mod plain_form;
 mod process;
+mod resend;
 mod seeds;
 mod tokens;
 mod vault;

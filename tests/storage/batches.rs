@@ -1,11 +1,13 @@
 //! The capture lane: many captures in one commit, each with its own answer (security rule 20).
 
+use std::time::Duration;
+
 use backend::model::card::{MAX_PATCH_BYTES, MAX_PATCHES};
-use backend::model::{CaptureEndpoint, Card, Lock, Refusal};
+use backend::model::{CaptureEndpoint, Card, FormSubmit, Lock, Mode, Refusal};
 use backend::storage::{CaptureSubmission, StoreError, Stored};
 use shared::Expiry;
 
-use crate::engines::{ALL, Db};
+use crate::engines::{ALL, Db, NOW};
 use crate::shop::{Late, Shop, code_end, patch_of};
 
 on_both_engines! {
@@ -21,6 +23,7 @@ on_both_engines! {
     patches_are_full_at_their_bytes,
     a_capture_that_cannot_be_sealed_fails_alone,
     a_capture_that_the_engine_refuses_fails_alone,
+    a_submit_of_a_form_is_stored_once,
     entries_are_recorded_with_the_batch,
     many_captures_at_once_are_all_stored,
 }
@@ -116,6 +119,35 @@ async fn a_shortened_token_of_another_number_is_taken(db: Db) {
     let ends: Vec<_> =
         outcomes.into_iter().map(|outcome| outcome.unwrap().map(|stored| stored.new)).collect();
     assert_eq!(ends, [Ok(true), Err(Refusal::TokenTaken), Ok(false)]);
+}
+
+async fn a_submit_of_a_form_is_stored_once(db: Db) {
+    let (shop, endpoint) = open(&db).await;
+    let submit = |id_hash: &str| FormSubmit {
+        id_hash: id_hash.to_owned(),
+        merchant: shop.merchant.clone(),
+        mode: Mode::Test,
+        sealed: b"answer".to_vec(),
+        expires_at: NOW.plus(Duration::from_hours(1)),
+    };
+    let capture = |token, id| CaptureSubmission { once: Some(submit(id)), ..shop.capture(&endpoint, token) };
+    let together = vec![capture("one", "a"), capture("two", "a"), capture("three", "b")];
+    let outcomes = db.capture_together(together).await;
+    let ends: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().err()).collect();
+    assert_eq!(ends, [None, Some(Refusal::Repeated), None]);
+    // Later, too, and though the endpoint is gone.
+    let mut t = db.begin().await;
+    t.delete_endpoint(shop.merchant.clone(), endpoint.id.clone()).await.unwrap();
+    t.commit().await.unwrap();
+    assert_eq!(db.capture(capture("two", "a")).await.unwrap(), Err(Refusal::Repeated));
+    assert_eq!(db.capture(capture("two", "c")).await.unwrap(), Err(Refusal::Unknown));
+    assert_eq!(shop.count_cards().await, 2);
+    let mut t = db.begin().await;
+    let found = t.find_submit_by_secret_name("a".to_owned()).await.unwrap().unwrap();
+    assert_eq!(format!("{found:?}"), format!("{:?}", submit("a")));
+    assert!(t.find_submit_by_secret_name("c".to_owned()).await.unwrap().is_none());
+    assert_eq!(t.sweep_results(submit("a").expires_at).await.unwrap(), 2);
+    assert!(t.find_submit_by_secret_name("a".to_owned()).await.unwrap().is_none());
 }
 
 async fn a_locked_endpoint_updates_its_card(db: Db) {

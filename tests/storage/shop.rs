@@ -192,6 +192,7 @@ impl Shop {
             late: Box::new(Late::Seals),
             audit: self.entry("capture"),
             event: None,
+            once: None,
         }
     }
 

@@ -6,10 +6,11 @@ use zeroize::Zeroizing;
 use super::CaptureError;
 use super::facts::{Facts, FactsCache};
 use super::forms::{self, Settings};
+use super::once::{self, Kept, Ticket};
 use super::submit::{self, Captured, FormSwitches, Submission};
 use crate::core::Core;
 use crate::json::{Members, Value};
-use crate::model::{Lock, MerchantId, Mode};
+use crate::model::{Lock, MerchantId, Mode, Refusal};
 use crate::vault::members;
 
 /// The most further members that a link can bring, and their longest name and value in bytes.
@@ -33,6 +34,10 @@ pub struct Filled {
     pub extra: Vec<(String, String)>,
     /// The client's address.
     pub address: String,
+    /// The random number of the page's submit; the same when it is sent again.
+    pub submit_id: String,
+    /// All that was sent but secret and security code, to tell a repeated submit from a changed one.
+    pub content: Zeroizing<Vec<u8>>,
 }
 
 /// Why a filled form was not stored.
@@ -63,8 +68,33 @@ impl<E: Into<CaptureError>> From<E> for FillError {
     }
 }
 
-/// Checks and stores a filled form. Form and endpoint have to belong to one merchant and mode (security rule 20).
+/// Checks and stores a filled form. A submit that was stored before is answered as it was then, whatever became
+/// of its endpoint.
 pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Filed, FillError> {
+    let Filled { submit_id, unique_id, secret, form, content, .. } = filled;
+    let id_hash = once::digest(core, submit_id, unique_id, secret, form, content);
+    let error = match store(core, facts, filled, id_hash.clone()).await {
+        Err(FillError::Capture(
+            error @ (CaptureError::Unknown | CaptureError::Refused(Refusal::Repeated)),
+        )) => error,
+        filed => return filed,
+    };
+    let kept = match id_hash {
+        Some(id_hash) => once::find(core, id_hash).await?,
+        None => None,
+    };
+    let Some(Kept { captured, request, merchant, mode }) = kept else { return Err(error.into()) };
+    let settings = forms::settings(core, &merchant, mode, form).await?;
+    Ok(Filed { captured, request, merchant, mode, settings })
+}
+
+/// Form and endpoint have to belong to one merchant and mode (security rule 20).
+async fn store(
+    core: &Core,
+    facts: &FactsCache,
+    filled: &Filled,
+    id_hash: Option<String>,
+) -> Result<Filed, FillError> {
     let known = facts.prove(core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
     let settings = forms::settings(core, &known.endpoint.merchant, known.endpoint.mode, &filled.form).await?;
     let rules = rules_for(&settings, known.endpoint.lock.as_ref());
@@ -93,6 +123,7 @@ pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Fi
         body: card_members(checked, &extra),
         address: filled.address.clone(),
         form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use },
+        once: id_hash.map(|id_hash| Ticket::new(id_hash, &request)),
     };
     let captured = submit::capture(core, facts, submission).await?;
     let (merchant, mode) = (known.endpoint.merchant.clone(), known.endpoint.mode);

@@ -6,6 +6,7 @@ pub mod endpoints;
 pub mod facts;
 pub mod fill;
 pub mod forms;
+pub mod once;
 pub mod results;
 pub mod submit;
 pub mod ttl;

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::CaptureError;
 use super::facts::{Facts, FactsCache};
+use super::once::Ticket;
 use crate::core::{Actor, Core};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
@@ -34,6 +35,8 @@ pub struct Submission {
     pub address: String,
     /// What the form that was filled says, if it was a form.
     pub form: FormSwitches,
+    /// The submit of a form that must not be stored twice.
+    pub once: Option<Ticket>,
 }
 
 /// What a hosted form changes about a capture.
@@ -73,7 +76,7 @@ pub async fn capture(
     facts: &FactsCache,
     submission: Submission,
 ) -> Result<Captured, CaptureError> {
-    let Submission { unique_id, secret, reference, body, address, form } = submission;
+    let Submission { unique_id, secret, reference, body, address, form, once } = submission;
     let given = secret.as_ref().map(|secret| secret.as_str());
     let facts_of = facts.prove(core, &unique_id, given, &address).await?;
     let endpoint = &facts_of.endpoint;
@@ -86,7 +89,7 @@ pub async fn capture(
     let sealer = core.keyring.sealer(core, &facts_of.key, &facts_of.pair)?;
     let cvv = if sorted.cvv.is_some() { Some(CvvSealer::new(core, sealer.clone()).await?) } else { None };
     let reference = resolve_reference(&facts_of, reference)?;
-    let job = Job { core, facts: facts_of, actor, sealer, cvv: cvv.map(Arc::new), reference, form };
+    let job = Job { core, facts: facts_of, actor, sealer, cvv: cvv.map(Arc::new), reference, form, once };
     let result = job.store(sorted).await;
     if matches!(result, Err(CaptureError::Refused(Refusal::Unknown))) {
         facts.forget(&unique_id);
@@ -172,6 +175,7 @@ struct Job<'c> {
     cvv: Option<Arc<CvvSealer>>,
     reference: String,
     form: FormSwitches,
+    once: Option<Ticket>,
 }
 
 impl Job<'_> {
@@ -182,6 +186,8 @@ impl Job<'_> {
             match self.core.store.capture(self.submission(prepared)?).await? {
                 Ok(_) => return Ok(self.captured(token, shown)),
                 Err(Refusal::TokenTaken) => {}
+                // Nobody is refused: the answer is kept.
+                Err(Refusal::Repeated) => return Err(CaptureError::Refused(Refusal::Repeated)),
                 Err(refusal) => {
                     self.core.refused(&self.actor, "capture.store", self.facts.endpoint.id.as_str()).await;
                     return Err(CaptureError::Refused(refusal));
@@ -227,7 +233,10 @@ impl Job<'_> {
                 outbox::card_captured(self.core, endpoint, &prepared.token, &self.reference, &shown)?
             }
         };
+        let captured = self.captured(prepared.token, None);
+        let seal = |ticket: &Ticket| ticket.seal(self.core, &endpoint.merchant, endpoint.mode, &captured);
         Ok(CaptureSubmission {
+            once: self.once.as_ref().map(seal).transpose()?,
             endpoint: endpoint.id.clone(),
             merchant: endpoint.merchant.clone(),
             at: self.core.now(),

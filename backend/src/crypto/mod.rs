@@ -113,6 +113,15 @@ fn hmac_sha256(key: &Key32, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// A digest over parts that only this root key can make, as hex: HMAC-SHA256 under the subkey of a label, each
+/// part after its length.
+pub fn keyed_digest(root: &dyn root::RootKey, label: &str, parts: &[&[u8]]) -> String {
+    let lengths: Vec<_> = parts.iter().map(|part| length(part)).collect();
+    let joined: Vec<&[u8]> =
+        lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]).collect();
+    hex(&hmac_sha256(&root.subkey(label), &joined))
+}
+
 /// The length of a part as it stands before the part wherever parts are joined.
 fn length(part: &[u8]) -> [u8; 8] {
     (part.len() as u64).to_be_bytes()

@@ -265,6 +265,9 @@ impl From<Refusal> for ApiError {
                 "patches_full",
                 "Too many changes wait on this card; read or update it with its key first.",
             ),
+            Refusal::Repeated => {
+                Self::new(StatusCode::CONFLICT, "repeated", "This form was sent and stored before.")
+            }
             Refusal::TokenTaken => Self::new(StatusCode::CONFLICT, "token_taken", "No free token was found."),
         }
     }

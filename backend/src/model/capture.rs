@@ -80,6 +80,8 @@ pub enum Refusal {
     PatchesFull,
     /// Another number has this shortened token; the caller tries the next one.
     TokenTaken,
+    /// The same submit of a form was stored before; its answer is kept.
+    Repeated,
 }
 
 impl CaptureEndpoint {

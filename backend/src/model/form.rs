@@ -1,4 +1,5 @@
-//! Hosted forms as the merchant configured them, and the one-time results that pages are redirected to.
+//! Hosted forms as the merchant configured them, the one-time results that pages are redirected to, and the
+//! submits that may arrive again.
 
 use super::{MerchantId, Mode, Timestamp};
 
@@ -32,6 +33,22 @@ pub struct PageResult {
     pub sealed: Vec<u8>,
     /// Whether it was read before: the second reader gets the plain page.
     pub was_read: bool,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A filled form that was stored: kept with its capture, so that the same submit, sent again because its answer
+/// was lost, is answered alike and stores nothing more.
+#[derive(Clone, Debug)]
+pub struct FormSubmit {
+    /// A keyed digest of what only the page that sent it knows, as hex.
+    pub id_hash: String,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// Test or live.
+    pub mode: Mode,
+    /// The answer, sealed under the root key.
+    pub sealed: Vec<u8>,
     /// When it ends.
     pub expires_at: Timestamp,
 }

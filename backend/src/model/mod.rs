@@ -14,7 +14,7 @@ pub use access::{ApiKey, Merchant, Scope, Scopes};
 pub use audit::{AuditEntry, Outcome};
 pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
-pub use form::{HostedForm, PageResult};
+pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId};
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use outbox::OutboxEvent;

@@ -1,8 +1,8 @@
 //! What passes through the capture lane: everything sealed already, except what only the transaction can tell.
 
 use crate::model::{
-    AuditEntry, Card, CardId, CvvKeyId, CvvRecord, EndpointId, Lock, MerchantId, OutboxEvent, Shown,
-    Timestamp,
+    AuditEntry, Card, CardId, CvvKeyId, CvvRecord, EndpointId, FormSubmit, Lock, MerchantId, OutboxEvent,
+    Shown, Timestamp,
 };
 
 /// A capture on its way into the store.
@@ -29,6 +29,8 @@ pub struct CaptureSubmission {
     pub audit: AuditEntry,
     /// The event that tells of it, where the endpoint asked for one.
     pub event: Option<OutboxEvent>,
+    /// The submit of a form that this is; one that is kept already is refused as repeated.
+    pub once: Option<FormSubmit>,
 }
 
 /// Limits that hold across nodes, each for one minute (security rule 8).

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::lane::SealedCvv;
 use super::{CaptureSubmission, NewCard, Result, StoreError, Stored};
 use crate::model::{
-    AuditEntry, CaptureEndpoint, Card, CardId, CvvRecord, EndpointId, KeyId, OutboxEvent, Patch, Refusal,
+    AuditEntry, CaptureEndpoint, Card, CardId, CvvRecord, EndpointId, FormSubmit, KeyId, OutboxEvent, Patch,
+    Refusal,
 };
 
 /// The answer to one capture.
@@ -61,6 +62,8 @@ pub struct Wanted {
     pub endpoints: BTreeSet<EndpointId>,
     /// Limit windows, each with the minute to begin with where there is none.
     pub windows: BTreeMap<Subject, i64>,
+    /// Submits of forms, by their digests. The lock on their endpoint holds them too.
+    pub submits: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -69,6 +72,7 @@ impl Wanted {
         let mut wanted = Self::default();
         for submission in submissions {
             wanted.endpoints.insert(submission.endpoint.clone());
+            wanted.submits.extend(submission.once.as_ref().map(|once| once.id_hash.clone()));
             for (subject, _) in limits(submission) {
                 wanted.windows.insert(subject, submission.at.minute());
             }
@@ -86,6 +90,8 @@ pub struct Known {
     pub windows: HashMap<Subject, Window>,
     /// Cards that exist.
     pub cards: BTreeMap<Identity, Card>,
+    /// Submits that were stored before.
+    pub submits: BTreeSet<String>,
 }
 
 impl Known {
@@ -143,6 +149,8 @@ pub struct Plan {
     pub endpoints: Vec<CaptureEndpoint>,
     /// Limit windows that changed.
     pub windows: Vec<(Subject, Window)>,
+    /// Submits of forms that were stored.
+    pub submits: Vec<FormSubmit>,
 }
 
 struct Draft {
@@ -169,6 +177,10 @@ impl Draft {
     }
 
     fn decide(&mut self, submission: &CaptureSubmission) -> Outcome {
+        // Before all else: the first of them may have used the endpoint up.
+        if submission.once.as_ref().is_some_and(|once| self.known.submits.contains(&once.id_hash)) {
+            return Ok(Err(Refusal::Repeated));
+        }
         if let Err(refusal) = self.admit(submission) {
             return Ok(Err(refusal));
         }
@@ -185,6 +197,10 @@ impl Draft {
             },
         };
         self.count(submission);
+        if let Some(once) = &submission.once {
+            self.known.submits.insert(once.id_hash.clone());
+            self.plan.submits.push(once.clone());
+        }
         self.plan.entries.push(AuditEntry { object: stored.card.to_string(), ..submission.audit.clone() });
         let subject = stored.card.to_string();
         self.plan.events.extend(submission.event.clone().map(|event| OutboxEvent { subject, ..event }));

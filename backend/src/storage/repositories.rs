@@ -4,8 +4,9 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    ApiKey, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, EndpointId, HostedForm,
-    KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent, PageResult, Patch, Timestamp, VaultKey,
+    ApiKey, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, EndpointId, FormSubmit,
+    HostedForm, KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent, PageResult, Patch, Timestamp,
+    VaultKey,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.
@@ -165,7 +166,9 @@ pub trait Forms {
     async fn has_result_by_secret_name(&mut self, id_hash: String) -> Result<bool>;
     /// Reads a result by the hash of its unguessable address, and marks it as read.
     async fn read_result_by_secret_name(&mut self, id_hash: String) -> Result<Option<PageResult>>;
-    /// Deletes results that ended.
+    /// The kept submit of a form by its digest, which only whoever sent it can bring about.
+    async fn find_submit_by_secret_name(&mut self, id_hash: String) -> Result<Option<FormSubmit>>;
+    /// Deletes results and submits that ended.
     async fn sweep_results(&mut self, now: Timestamp) -> Result<u64>;
 }
 

@@ -15,8 +15,10 @@ use super::answer::{self, Config, LANG};
 use super::policy;
 use crate::capture::fill::{self, Filed, FillError, Filled};
 use crate::capture::forms::{self, Runner, Settings};
+use crate::capture::once;
 use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, endpoints, facts::Facts};
+use crate::crypto::secret;
 use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
@@ -28,7 +30,9 @@ use crate::model::{MerchantId, Mode};
 use crate::vault::Invalid;
 
 /// Parameters of the page's address that are not stored with the card.
-const OWN: [&str; 5] = ["unique_id", "secret", "reference", "title", "testing"];
+const OWN: [&str; 6] = ["unique_id", "secret", "reference", "title", "testing", SUBMIT_ID];
+/// The hidden input that gives a submit its number: the same when it is sent again.
+const SUBMIT_ID: &str = "submit_id";
 
 /// `GET /v1/capture/iframe/{form}`: with Basic auth the configuration, otherwise the page.
 #[utoipa::path(get, path = "/v1/capture/iframe/{form}", tag = "forms",
@@ -208,13 +212,17 @@ impl Draft<'_> {
         } else {
             StatusCode::UNPROCESSABLE_ENTITY
         };
+        let mut hidden = self.hidden;
+        if !hidden.iter().any(|(name, _)| name == SUBMIT_ID) {
+            hidden.push((SUBMIT_ID.to_owned(), secret::generate_id(&*app.core.entropy)));
+        }
         let page = FormPage {
             title: self.title.unwrap_or_else(|| "Card details".to_owned()),
             lang: LANG.to_owned(),
             rules,
             action: format!("/v1/capture/iframe/{}", self.form),
             config: answer::config(app, settings, &config),
-            hidden: self.hidden,
+            hidden,
             values: self.values,
             errors: self.errors,
             alert: self.failure.map(|(_, text)| text),
@@ -249,9 +257,13 @@ fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: 
         reference: None,
         extra: Vec::new(),
         address,
+        submit_id: String::new(),
+        content: Zeroizing::new(Vec::new()),
     };
     for (name, text) in texts {
+        note(&mut filled.content, &name, &text);
         match name.as_str() {
+            SUBMIT_ID => filled.submit_id = text,
             "unique_id" => filled.unique_id = text,
             "secret" => filled.secret = Zeroizing::new(text),
             _ => {
@@ -267,6 +279,19 @@ fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: 
         }
     }
     filled
+}
+
+/// Notes what was sent, so that what was changed can be told. Nothing is derived from a security code.
+fn note(content: &mut Vec<u8>, name: &str, text: &str) {
+    let plain =
+        Field::from_name(name).map_or_else(|| crate::vault::is_plain_name(name), |of| of != Field::Cvv);
+    if !plain || (OWN.contains(&name) && name != "reference") {
+        return;
+    }
+    for part in [name, text] {
+        content.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        content.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// Files a form for the page's script.
@@ -330,6 +355,10 @@ fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16,
     let mut hidden = fill::usable_extra(&filled.extra);
     let reference = filled.reference.clone().filter(|text| !shared::digits::holds_card_number(text));
     hidden.extend(reference.map(|reference| ("reference".to_owned(), reference)));
+    // It may have been stored, if the failure was ours: the next try is the same submit.
+    if once::is_id(&filled.submit_id) {
+        hidden.push((SUBMIT_ID.to_owned(), filled.submit_id.clone()));
+    }
     Outcome::Refused {
         form: filled.form.clone(),
         unique_id: filled.unique_id.clone(),

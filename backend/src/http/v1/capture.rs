@@ -122,6 +122,7 @@ pub async fn submit(
         body,
         address,
         form: FormSwitches::default(),
+        once: None,
     };
     let captured = submit::capture(&app.core, &app.facts, submission).await?;
     let card_metadata = captured.metadata.map(|shown| CardMetadata::of(&shown, app.core.now()));

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::lane::{CaptureReply, Waiting};
 use super::transaction::{Access, PostgresTransaction};
-use super::{audits, captures, card_row, codes, endpoint_row, outbox};
+use super::{audits, captures, card_row, codes, endpoint_row, forms, outbox};
 use crate::model::AuditEntry;
 use crate::storage::plan::{Known, Outcome, Plan, Wanted};
 use crate::storage::{CaptureSubmission, Result, StoreError};
@@ -120,7 +120,8 @@ impl Batch {
         let transaction = PostgresTransaction::begin(pool, Access::Write).await?;
         let known = self.read(&transaction, looks).await?;
         let plan = known.decide(self.submissions());
-        write(&transaction, &plan).await?;
+        // In a box: it holds the futures of all its statements.
+        Box::pin(write(&transaction, &plan)).await?;
         audits::insert(&transaction, &self.entries).await?;
         transaction.finish().await.map_err(in_doubt)?;
         Ok(plan.outcomes)
@@ -133,6 +134,7 @@ impl Batch {
             windows: captures::lock_windows(transaction, &wanted.windows).await?,
             ..Known::default()
         };
+        known.submits = forms::stored_submits(transaction, wanted.submits).await?;
         let wanted = self.submissions().filter(|submission| looks || submission.card.is_none());
         let identities: Vec<_> = known.identities(wanted).into_iter().collect();
         known.cards = card_row::lock(transaction, &identities).await?;
@@ -158,6 +160,7 @@ async fn write(t: &PostgresTransaction, plan: &Plan) -> Result<()> {
         outbox::insert(t, &plan.events),
         endpoint_row::write_counters(t, &plan.endpoints),
         captures::put_windows(t, &plan.windows),
+        forms::insert_submits(t, &plan.submits),
     )?;
     // One of them exists already: the next try looks for it.
     if added == plan.new_cards.len() as u64 { Ok(()) } else { Err(StoreError::Retry) }

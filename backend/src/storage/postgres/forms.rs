@@ -1,10 +1,12 @@
-//! Hosted forms and page results, in PostgreSQL.
+//! Hosted forms, page results and submits, in PostgreSQL.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::rows::Reader;
+use super::rows::{Reader, column};
 use super::transaction::PostgresTransaction;
-use crate::model::{HostedForm, MerchantId, Mode, PageResult, Timestamp};
+use crate::model::{FormSubmit, HostedForm, MerchantId, Mode, PageResult, Timestamp};
 use crate::storage::{Forms, Result};
 
 #[async_trait]
@@ -86,7 +88,50 @@ impl Forms for PostgresTransaction {
         }))
     }
 
-    async fn sweep_results(&mut self, now: Timestamp) -> Result<u64> {
-        self.execute("DELETE FROM page_result WHERE expires_at <= $1", &[&now.millis()]).await
+    async fn find_submit_by_secret_name(&mut self, id_hash: String) -> Result<Option<FormSubmit>> {
+        let sql = "SELECT merchant_id, mode, sealed, expires_at FROM form_submit WHERE id_hash = $1";
+        let Some(row) = self.one(sql, &[&id_hash]).await? else { return Ok(None) };
+        let row = Reader::new(&row, "form_submit");
+        let (merchant, mode) = (MerchantId::stored(row.get(0)?), row.mode(1)?);
+        let (sealed, expires_at) = (row.get(2)?, row.time(3)?);
+        Ok(Some(FormSubmit { id_hash, merchant, mode, sealed, expires_at }))
     }
+
+    async fn sweep_results(&mut self, now: Timestamp) -> Result<u64> {
+        let results =
+            self.execute("DELETE FROM page_result WHERE expires_at <= $1", &[&now.millis()]).await?;
+        let submits =
+            self.execute("DELETE FROM form_submit WHERE expires_at <= $1", &[&now.millis()]).await?;
+        Ok(results + submits)
+    }
+}
+
+/// Which of these submits were stored before. Their endpoints are locked, so nobody stores one meanwhile.
+pub async fn stored_submits(t: &PostgresTransaction, wanted: BTreeSet<String>) -> Result<BTreeSet<String>> {
+    if wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let rows = t.all("SELECT id_hash FROM form_submit WHERE id_hash = ANY($1::TEXT[])", &[&wanted]).await?;
+    rows.iter().map(|row| Reader::new(row, "form_submit").get(0)).collect()
+}
+
+/// Keeps submits.
+pub async fn insert_submits(t: &PostgresTransaction, submits: &[FormSubmit]) -> Result<()> {
+    if submits.is_empty() {
+        return Ok(());
+    }
+    t.execute(
+        "INSERT INTO form_submit (id_hash, merchant_id, mode, sealed, expires_at)
+         SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BYTEA[], $5::BIGINT[])",
+        &[
+            &column(submits, |submit| submit.id_hash.as_str()),
+            &column(submits, |submit| submit.merchant.as_str()),
+            &column(submits, |submit| submit.mode.as_str()),
+            &column(submits, |submit| submit.sealed.as_slice()),
+            &column(submits, |submit| submit.expires_at.millis()),
+        ],
+    )
+    .await?;
+    Ok(())
 }

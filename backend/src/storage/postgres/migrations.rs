@@ -9,7 +9,10 @@ use tokio_postgres::error::SqlState;
 use crate::storage::{Result, StoreError};
 
 /// Migrations in order; a number is never edited after a release.
-pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../../migrations/postgres/0001_initial.sql"))];
+pub const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../../migrations/postgres/0001_initial.sql")),
+    (2, include_str!("../../../migrations/postgres/0002_form_submit.sql")),
+];
 
 const ATTEMPTS: u32 = 20;
 

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::threads::{CaptureReply, roll_back};
-use super::{audits, captures, cards, endpoint_row, outbox};
+use super::{audits, captures, cards, endpoint_row, forms, outbox};
 use crate::model::AuditEntry;
 use crate::storage::plan::{Known, Outcome, Plan, Wanted};
 use crate::storage::{CaptureSubmission, Result, StoreError};
@@ -102,6 +102,11 @@ fn read(connection: &Connection, submissions: &[&CaptureSubmission]) -> Result<K
             known.windows.insert(subject, window);
         }
     }
+    for id_hash in wanted.submits {
+        if forms::has_submit(connection, &id_hash)? {
+            known.submits.insert(id_hash);
+        }
+    }
     for identity in known.identities(submissions.iter().copied()) {
         if let Some(card) = cards::find(connection, &identity.key, &identity.token, &identity.reference)? {
             known.cards.insert(identity, card);
@@ -136,6 +141,9 @@ fn write(connection: &Connection, plan: &Plan) -> Result<()> {
     }
     for (subject, window) in &plan.windows {
         captures::put_window(connection, subject, *window)?;
+    }
+    for submit in &plan.submits {
+        forms::add_submit(connection, submit)?;
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Hosted forms and page results, in SQLite.
+//! Hosted forms, page results and submits, in SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::merchants::mode;
 use super::threads::SqliteTransaction;
-use crate::model::{HostedForm, MerchantId, Mode, PageResult, Timestamp};
+use crate::model::{FormSubmit, HostedForm, MerchantId, Mode, PageResult, Timestamp};
 use crate::storage::{Forms, Result};
 
 #[async_trait]
@@ -116,13 +116,54 @@ impl Forms for SqliteTransaction {
         .await
     }
 
+    async fn find_submit_by_secret_name(&mut self, id_hash: String) -> Result<Option<FormSubmit>> {
+        self.run(move |c| {
+            let sql = "SELECT merchant_id, mode, sealed, expires_at FROM form_submit WHERE id_hash = ?1";
+            let mut statement = c.prepare_cached(sql)?;
+            statement.query_row([&id_hash], |row| Ok(submit(&id_hash, row))).optional()?.transpose()
+        })
+        .await
+    }
+
     async fn sweep_results(&mut self, now: Timestamp) -> Result<u64> {
         self.run(move |c| {
-            let swept = c.execute("DELETE FROM page_result WHERE expires_at <= ?1", [now.millis()])?;
+            let mut swept = c.execute("DELETE FROM page_result WHERE expires_at <= ?1", [now.millis()])?;
+            swept += c.execute("DELETE FROM form_submit WHERE expires_at <= ?1", [now.millis()])?;
             Ok(u64::try_from(swept).unwrap_or(u64::MAX))
         })
         .await
     }
+}
+
+/// Whether a submit was stored before.
+pub fn has_submit(c: &Connection, id_hash: &str) -> Result<bool> {
+    let mut statement = c.prepare_cached("SELECT EXISTS (SELECT 1 FROM form_submit WHERE id_hash = ?1)")?;
+    Ok(statement.query_row([id_hash], |row| row.get(0))?)
+}
+
+/// Keeps a submit.
+pub fn add_submit(c: &Connection, submit: &FormSubmit) -> Result<()> {
+    c.prepare_cached(
+        "INSERT INTO form_submit (id_hash, merchant_id, mode, sealed, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        submit.id_hash,
+        submit.merchant.as_str(),
+        submit.mode.as_str(),
+        submit.sealed,
+        submit.expires_at.millis()
+    ])?;
+    Ok(())
+}
+
+fn submit(id_hash: &str, row: &Row<'_>) -> Result<FormSubmit> {
+    Ok(FormSubmit {
+        id_hash: id_hash.to_owned(),
+        merchant: MerchantId::stored(row.get(0)?),
+        mode: mode(&row.get::<_, String>(1)?, "form_submit")?,
+        sealed: row.get(2)?,
+        expires_at: Timestamp::from_millis(row.get(3)?),
+    })
 }
 
 fn form(row: &Row<'_>) -> Result<HostedForm> {

@@ -25,7 +25,10 @@ use crate::model::{AuditEntry, Refusal};
 use threads::{Message, Threads};
 
 /// Migrations in order; a number is never edited after a release.
-pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../../migrations/sqlite/0001_initial.sql"))];
+pub const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../../migrations/sqlite/0001_initial.sql")),
+    (2, include_str!("../../../migrations/sqlite/0002_form_submit.sql")),
+];
 
 /// How long a statement waits for another process that writes.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

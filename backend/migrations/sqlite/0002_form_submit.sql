@@ -1,0 +1,7 @@
+CREATE TABLE form_submit (
+    id_hash TEXT PRIMARY KEY,
+    merchant_id TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    expires_at BIGINT NOT NULL
+) WITHOUT ROWID;
