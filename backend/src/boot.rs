@@ -15,6 +15,7 @@ use crate::crypto::entropy::{Entropy, OsEntropy};
 use crate::crypto::root::{LocalRootKey, RootKey};
 use crate::http::{App, Proxies};
 use crate::model::{Clock, SystemClock};
+use crate::outbox::{Courier, WebhookCourier, Worker};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
@@ -22,6 +23,10 @@ use crate::storage::{Store, StoreError};
 
 /// The fact under which the root key's check value is kept.
 const ROOT_CHECK: &str = "root_key.check";
+/// How long the delivery log is kept.
+const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// The most events that one sweep deletes, so that it keeps nobody waiting.
+const EVENTS_SWEPT: u32 = 2_000;
 
 /// Why nothing starts.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +88,14 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         wasm: asset("frontend_bg.wasm")?,
         page_js: asset("page.js")?,
     };
-    let allowed = Allowed { networks: settings.allowed_networks.clone(), plain_http: false };
+    let networks = settings.allowed_networks.clone();
+    let allowed = Allowed { networks: networks.clone(), plain_http: false };
+    let callbacks = Arc::new(Outgoing::new(Allowed { networks, plain_http: settings.http_callbacks })?);
+    let worker = Arc::new(Worker::new(core.clone(), couriers(&core, &callbacks)));
     Ok(App {
         core,
+        callbacks,
+        worker,
         facts: FactsCache::default(),
         outgoing: Outgoing::new(allowed)?,
         assets,
@@ -93,6 +103,11 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         public_url: settings.public_url.clone(),
         proxies: Proxies { networks: settings.trusted_proxies.clone(), only: settings.behind_proxies() },
     })
+}
+
+/// Who takes outgoing events to their receivers, one for each channel.
+fn couriers(core: &Core, callbacks: &Arc<Outgoing>) -> Vec<Arc<dyn Courier>> {
+    vec![Arc::new(WebhookCourier::new(core.clone(), Arc::clone(callbacks)))]
 }
 
 /// Sweeps what has ended, every 30 seconds, so that nothing waits for a read (design.md, decision 5).
@@ -116,6 +131,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
     let results = transaction.sweep_results(now).await?;
     transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
+    transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
     transaction.commit().await?;
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");

@@ -40,6 +40,9 @@ pub enum JsonError {
     /// Not JSON.
     #[error("The body is not valid JSON.")]
     NotJson,
+    /// Not XML, or XML with a document type.
+    #[error("The body is not valid XML.")]
+    NotXml,
     /// JSON, but no object.
     #[error("The body has to be a JSON object.")]
     NotObject,

@@ -85,9 +85,17 @@ pub struct Endpoint {
 
 /// Runs a test on PostgreSQL.
 pub async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(TestApp) -> F) {
+    on_postgres_with(|_| (), test).await;
+}
+
+/// The same with settings of the operator.
+pub async fn on_postgres_with<F: Future<Output = ()>>(
+    change: impl FnOnce(&mut Settings),
+    test: impl FnOnce(TestApp) -> F,
+) {
     let database = Database::create().await;
     let store = Arc::new(PostgresStore::connect(&database.url).await.unwrap());
-    Box::pin(test(TestApp::over(store, None, |_| ()).await)).await;
+    Box::pin(test(TestApp::over(store, None, change).await)).await;
     database.delete().await;
 }
 
@@ -178,6 +186,17 @@ impl TestApp {
         boot::sweep(&self.app).await.unwrap();
     }
 
+    /// Delivers what is due until nothing is; answers how many attempts were made.
+    pub async fn deliver(&self) -> usize {
+        let mut attempts = 0;
+        loop {
+            match self.app.worker.step().await.unwrap() {
+                0 => return attempts,
+                more => attempts += more,
+            }
+        }
+    }
+
     /// The audit log of the first merchant.
     pub async fn audit(&self) -> Vec<AuditEntry> {
         self.app.core.store.read().await.unwrap().list_audit(self.id.clone(), ALL).await.unwrap()
@@ -185,7 +204,7 @@ impl TestApp {
 
     /// The outgoing events of the first merchant.
     pub async fn events(&self) -> Vec<OutboxEvent> {
-        self.app.core.store.read().await.unwrap().list_events(self.id.clone(), ALL).await.unwrap()
+        self.app.core.store.read().await.unwrap().list_events(self.id.clone(), Mode::Live, ALL).await.unwrap()
     }
 
     /// A vault key of the first merchant as it is stored.
@@ -278,6 +297,7 @@ fn settings() -> Settings {
         insecure_http: false,
         trusted_proxies: Vec::new(),
         allowed_networks: Vec::new(),
+        http_callbacks: false,
         root_key_file: PathBuf::new(),
         root_key: None,
         demo: false,

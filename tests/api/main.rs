@@ -27,6 +27,22 @@ macro_rules! on_both_engines {
             })*
         }
     };
+    // The same with settings of the operator.
+    (with $change:ident; $($test:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                Box::pin(super::$test($crate::app::TestApp::on_sqlite_with(super::$change).await)).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                $crate::app::on_postgres_with(super::$change, super::$test).await;
+            })*
+        }
+    };
 }
 
 mod access;
@@ -38,6 +54,7 @@ mod client;
 mod custody;
 mod cvv;
 mod database;
+mod delivery;
 mod errors;
 mod form;
 mod headers;
@@ -49,6 +66,7 @@ mod openapi;
 mod pages;
 mod plain_form;
 mod process;
+mod receiver;
 mod resend;
 mod seeds;
 mod tokens;

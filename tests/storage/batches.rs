@@ -60,7 +60,7 @@ async fn a_capture_is_stored_with_everything(db: Db) {
     assert_eq!((log.len(), log[0].object.as_str(), &*log[0].action), (1, id.as_str(), "capture"));
     let mut t = db.read().await;
     assert_eq!(t.find_cvv(shop.merchant.clone(), id.clone()).await.unwrap().unwrap().uses_left, 2);
-    assert_eq!(t.list_events(shop.merchant.clone(), ALL).await.unwrap()[0].subject, id.as_str());
+    assert_eq!(t.list_events(shop.merchant.clone(), Mode::Test, ALL).await.unwrap()[0].subject, id.as_str());
     assert_eq!(shop.find_endpoint("e").await.unwrap().uses, 1);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::model::{CaptureEndpoint, EndpointId, Refusal};
+use backend::model::{CaptureEndpoint, EndpointId, Mode, Refusal};
 use backend::storage::{CaptureSubmission, Limits};
 
 use crate::engines::{Db, NOW, Outcome};
@@ -160,5 +160,5 @@ async fn a_refused_capture_leaves_nothing(db: Db) {
     assert!(shop.log().await.is_empty());
     assert_eq!(shop.find_endpoint("e").await.unwrap().uses, 0);
     let page = crate::engines::ALL;
-    assert!(db.read().await.list_events(shop.merchant, page).await.unwrap().is_empty());
+    assert!(db.read().await.list_events(shop.merchant, Mode::Test, page).await.unwrap().is_empty());
 }

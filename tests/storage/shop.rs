@@ -5,8 +5,8 @@ use std::time::Duration;
 use backend::crypto::CryptoError;
 use backend::model::{
     AuditEntry, AuditId, CaptureEndpoint, Card, CardId, Custody, CvvKey, CvvKeyId, CvvRecord, EndpointId,
-    EventId, KeyId, KeyPairRow, Lock, Merchant, MerchantId, Mode, OutboxEvent, Outcome, Shown, Timestamp,
-    VaultKey,
+    EventId, EventState, KeyId, KeyPairRow, Lock, Merchant, MerchantId, Mode, OutboxEvent, Outcome, Schedule,
+    Shown, Timestamp, VaultKey,
 };
 use backend::storage::{
     CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Transaction,
@@ -224,8 +224,15 @@ impl Shop {
             mode: Mode::Test,
             kind: "card.captured".to_owned(),
             subject: subject.to_owned(),
+            channel: "webhook".to_owned(),
             sealed: vec![10; 50],
+            schedule: Schedule::STANDARD,
+            erases: false,
+            state: EventState::Waiting,
+            attempts: 0,
+            due_at: NOW,
             created_at: NOW,
+            finished_at: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::AccessError;
 use crate::core::{Actor, Core};
 use crate::crypto::secret;
 use crate::model::{ApiKey, ApiKeyId, Merchant, MerchantId, Mode, Outcome, Scopes};
+use crate::outbox::{OutboxError, secrets};
 use crate::storage::{StoreError, Transaction};
 use crate::vault::{VaultError, keys};
 
@@ -17,6 +18,8 @@ pub struct Credentials {
     pub password: Zeroizing<String>,
     /// The same rights as one text, for clients that send a single key.
     pub api_key: Zeroizing<String>,
+    /// What webhooks of this mode are signed with.
+    pub webhook_secret: Zeroizing<String>,
 }
 
 /// A new merchant's credentials.
@@ -44,6 +47,9 @@ pub enum MerchantError {
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The outbox failed.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
     /// Access failed.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -88,7 +94,8 @@ async fn add_mode(
     let (user, password) = add_credential(core, transaction, merchant, mode, scopes).await?;
     let (login, secret) = add_credential(core, transaction, merchant, mode, scopes).await?;
     let api_key = Zeroizing::new(format!("{login}.{}", secret.as_str()));
-    Ok(Credentials { user, password, api_key })
+    let webhook_secret = secrets::create(core, transaction, merchant, mode).await?;
+    Ok(Credentials { user, password, api_key, webhook_secret })
 }
 
 async fn add_credential(

@@ -1,6 +1,7 @@
 //! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
 
 pub mod merchants;
+pub mod sessions;
 
 use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::secret;
@@ -66,10 +67,15 @@ pub async fn authenticate(
     if let Some(key) = known.filter(|key| right && key.revoked_at.is_none_or(|end| end > core.now())) {
         Ok(caller(key, address))
     } else {
-        let actor = Actor { merchant: None, mode: None, name: ANONYMOUS.into(), address: address.into() };
-        core.refused(&actor, "access.authenticate", "").await;
-        Err(AccessError::Unauthenticated)
+        Err(unauthenticated(core, address).await)
     }
+}
+
+/// Audits a failure; answers its error.
+async fn unauthenticated(core: &Core, address: &str) -> AccessError {
+    let actor = Actor { merchant: None, mode: None, name: ANONYMOUS.into(), address: address.into() };
+    core.refused(&actor, "access.authenticate", "").await;
+    AccessError::Unauthenticated
 }
 
 fn caller(key: ApiKey, address: &str) -> Caller {

@@ -6,13 +6,14 @@ use super::CaptureError;
 use super::ttl::{self, Ttl};
 use crate::access::Caller;
 use crate::core::Core;
-use crate::crypto::secret;
+use crate::crypto::binding::Binding;
 use crate::crypto::token::Algorithm;
-use crate::json::Members;
+use crate::crypto::{CryptoError, secret};
 use crate::model::{CaptureEndpoint, EndpointId, Lock, MerchantId, Mode, Outcome, Timestamp, VaultKey};
+use crate::outbox::events::Webhook;
 use crate::storage::{Page, StoreError};
 use crate::vault::keys::{self, KeyAccess};
-use crate::vault::{Invalid, VaultError, cards};
+use crate::vault::{Invalid, cards};
 
 /// What a creation asks for, parsed.
 pub struct NewEndpoint {
@@ -32,18 +33,6 @@ pub struct NewEndpoint {
     pub max_uses: Option<u32>,
     /// Where to send events.
     pub webhook: Option<Webhook>,
-}
-
-/// Where captures are told: an https address, a shared secret, and what the merchant wants back with it.
-pub struct Webhook {
-    /// The address.
-    pub url: String,
-    /// Sent in a header and used to sign.
-    pub secret: Option<String>,
-    /// 1 to 16.
-    pub max_attempts: u32,
-    /// Sent back as it is.
-    pub metadata: Members,
 }
 
 /// A created endpoint. The secret is shown once.
@@ -205,24 +194,29 @@ fn seal_webhook(
     key: &VaultKey,
     endpoint: &EndpointId,
     webhook: &Webhook,
-) -> Result<Vec<u8>, VaultError> {
-    let text = serde_json::json!({
-        "url": webhook.url,
-        "secret": webhook.secret,
-        "max_attempts": webhook.max_attempts,
-        "metadata": serde_json::from_str::<serde_json::Value>(&webhook.metadata.to_json()).unwrap_or_default(),
-    })
-    .to_string();
-    let binding = crate::crypto::binding::Binding {
-        merchant: key.merchant.as_str(),
-        mode: key.mode.as_str(),
+) -> Result<Vec<u8>, CryptoError> {
+    let text = Zeroizing::new(serde_json::to_vec(webhook).map_err(|_| CryptoError::Open)?);
+    core.root.wrap(&bind_webhook(&key.merchant, key.mode, endpoint), &text, &*core.entropy)
+}
+
+/// Where an endpoint's captures are told, if anywhere.
+pub(super) fn open_webhook(core: &Core, endpoint: &CaptureEndpoint) -> Result<Option<Webhook>, CryptoError> {
+    let Some(sealed) = &endpoint.webhook else { return Ok(None) };
+    let binding = bind_webhook(&endpoint.merchant, endpoint.mode, &endpoint.id);
+    let text = core.root.unwrap(&binding, sealed)?;
+    serde_json::from_slice(&text).map(Some).map_err(|_| CryptoError::Open)
+}
+
+fn bind_webhook<'b>(merchant: &'b MerchantId, mode: Mode, endpoint: &'b EndpointId) -> Binding<'b> {
+    Binding {
+        merchant: merchant.as_str(),
+        mode: mode.as_str(),
         record: endpoint.as_str(),
         kind: "capture endpoint",
         field: "webhook",
         number: 0,
         key_version: 0,
-    };
-    Ok(core.root.wrap(&binding, text.as_bytes(), &*core.entropy)?)
+    }
 }
 
 /// The default life.

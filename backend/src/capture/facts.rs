@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use shared::Brand;
 
-use super::CaptureError;
+use super::{CaptureError, endpoints};
 use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::secret;
 use crate::crypto::token::Algorithm;
 use crate::model::{CaptureEndpoint, KeyPairRow, VaultKey};
+use crate::outbox::events::Webhook;
 use crate::vault::{TimedCache, cards};
 
 /// How long facts are kept. Long enough to serve a burst, short enough to follow a key rotation.
@@ -28,6 +29,8 @@ pub struct Facts {
     pub algorithm: Algorithm,
     /// The brand of the locked card.
     pub brand: Option<Brand>,
+    /// Where captures are told.
+    pub webhook: Option<Webhook>,
 }
 
 /// The cache of facts.
@@ -105,6 +108,7 @@ impl FactsCache {
             None => None,
         };
         let algorithm = Algorithm::parse(&endpoint.algorithm).unwrap_or(Algorithm::Full);
-        Ok(Some(Facts { endpoint, key, pair, algorithm, brand }))
+        let webhook = endpoints::open_webhook(core, &endpoint)?;
+        Ok(Some(Facts { endpoint, key, pair, algorithm, brand, webhook }))
     }
 }

@@ -13,7 +13,7 @@ use crate::core::{Actor, Core};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
 use crate::model::{Card, CardId, Outcome, Refusal, Shown};
-use crate::outbox;
+use crate::outbox::events;
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
 use crate::vault::content::Content;
 use crate::vault::cvv::{self, CvvSealer};
@@ -158,8 +158,10 @@ pub(super) async fn count_refused(
     if core.policy.limits.is_some() && is_number {
         let mut transaction = core.store.begin().await?;
         let (merchant, id) = (endpoint.merchant.clone(), endpoint.id.clone());
-        if transaction.count_refused(merchant, id, core.now()).await? {
-            transaction.add_event(outbox::endpoint_disabled(core, endpoint)?).await?;
+        if transaction.count_refused(merchant, id, core.now()).await?
+            && let Some(webhook) = &facts.webhook
+        {
+            transaction.add_event(events::endpoint_disabled(core, endpoint, webhook)?).await?;
         }
         transaction.commit().await?;
     }
@@ -226,11 +228,13 @@ impl Job<'_> {
     fn submission(&self, prepared: Prepared) -> Result<CaptureSubmission, CaptureError> {
         let endpoint = &self.facts.endpoint;
         let action = if endpoint.lock.is_some() { "capture.update" } else { "capture.store" };
-        let event = match (&endpoint.webhook, &prepared.shown) {
-            (None, _) => None,
-            (Some(_), shown) => {
-                let shown = shown.clone().unwrap_or_else(|| self.shown_unknown(&prepared.late.shown));
-                outbox::card_captured(self.core, endpoint, &prepared.token, &self.reference, &shown)?
+        let event = match &self.facts.webhook {
+            None => None,
+            Some(webhook) => {
+                let shown = prepared.shown.clone();
+                let shown = shown.unwrap_or_else(|| self.shown_unknown(&prepared.late.shown));
+                let (token, reference) = (&prepared.token, &self.reference);
+                Some(events::card_captured(self.core, endpoint, webhook, token, reference, &shown)?)
             }
         };
         let captured = self.captured(prepared.token, None);

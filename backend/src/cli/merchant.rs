@@ -41,6 +41,7 @@ fn as_json(made: &NewMerchant) -> String {
             "user": credentials.user,
             "password": credentials.password.as_str(),
             "api_key": credentials.api_key.as_str(),
+            "webhook_secret": credentials.webhook_secret.as_str(),
         })
     };
     let mut all = mode(&made.live);
@@ -54,10 +55,11 @@ fn as_json(made: &NewMerchant) -> String {
 fn as_text(name: &str, made: &NewMerchant) -> String {
     let mode = |title: &str, credentials: &Credentials| {
         format!(
-            "{title}\n  user      {}\n  password  {}\n  api_key   {}\n",
+            "{title}\n  user            {}\n  password        {}\n  api_key         {}\n  webhook_secret  {}\n",
             credentials.user,
             credentials.password.as_str(),
-            credentials.api_key.as_str()
+            credentials.api_key.as_str(),
+            credentials.webhook_secret.as_str()
         )
     };
     format!(

@@ -37,17 +37,20 @@ pub async fn run(flags: Flags) -> CommandResult {
         tracing::warn!("capture limits are off: for benchmarks only");
     }
     let sweeper = tokio::spawn(boot::sweep_for_ever(Arc::clone(&app)));
+    let (ending, stop) = tokio::sync::watch::channel(false);
+    let worker = tokio::spawn(Arc::clone(&app.worker).run(stop));
     let router = http::router(Arc::clone(&app));
     let handle = Handle::new();
     let shop = start_demo(&settings, &app, &router, handle.clone()).await?;
     // Heard from here on: whoever reads that the server serves may end it.
     let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(end_on_signal(terminate, interrupt, handle.clone()));
+    tokio::spawn(end_on_signal(terminate, interrupt, handle.clone(), ending));
     tracing::info!(listen = %settings.listen, public_url = %settings.public_url, "serving");
     serve(listener, tls, router, handle).await?;
     if let Some(shop) = shop {
         shop.await??;
     }
+    worker.await?;
     sweeper.abort();
     tracing::info!("ended");
     Ok(())
@@ -122,8 +125,14 @@ fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     Ok(listener)
 }
 
-async fn end_on_signal(mut terminate: Signal, mut interrupt: Signal, handle: Handle<SocketAddr>) {
+async fn end_on_signal(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    handle: Handle<SocketAddr>,
+    ending: tokio::sync::watch::Sender<bool>,
+) {
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     tracing::info!("ending");
+    ending.send_replace(true);
     handle.graceful_shutdown(Some(DRAIN));
 }

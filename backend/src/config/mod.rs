@@ -33,6 +33,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Private networks that outgoing calls may reach.
     pub allowed_networks: Vec<IpNet>,
+    /// Whether webhooks and callbacks may go to plain http addresses.
+    pub http_callbacks: bool,
     /// The root key's file; `root.key` in the data folder unless set.
     pub root_key_file: PathBuf,
     /// The root key itself, where it comes from the environment.

@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     "listen",
     "data_dir",
     "database_url",
@@ -17,6 +17,8 @@ pub const NAMES: [&str; 20] = [
     "trusted_proxy",
     "insecure_http",
     "allow_network",
+    "allow_private_addresses",
+    "allow_http_callbacks",
     "root_key_file",
     "root_key",
     "demo",

@@ -39,6 +39,11 @@ pub fn matches(secret: &str, stored: &[u8]) -> bool {
     hash(secret).ct_eq(stored).into()
 }
 
+/// HMAC-SHA256 over a message as it is (RFC 2104).
+pub fn mac(key: &Key32, message: &[u8]) -> [u8; 32] {
+    hmac_sha256(key, &[message])
+}
+
 /// HMAC-SHA256 over parts, each behind its length in 8 bytes, so that no two lists of parts digest alike.
 pub fn keyed_digest(key: &Key32, parts: &[&[u8]]) -> [u8; 32] {
     let lengths: Vec<[u8; 8]> = parts.iter().map(|part| length(part)).collect();

@@ -11,6 +11,8 @@ use crate::access::AccessError;
 use crate::capture::CaptureError;
 use crate::json::JsonError;
 use crate::model::Refusal;
+use crate::outbox::OutboxError;
+use crate::outbox::log::ResendError;
 use crate::storage::StoreError;
 use crate::vault::{Invalid, VaultError};
 
@@ -112,6 +114,19 @@ fn field(invalid: &Invalid) -> ProblemField {
     }
 }
 
+/// What an error says, for surfaces whose clients parse another shape.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The status.
+    pub status: StatusCode,
+    /// The stable name.
+    pub code: &'static str,
+    /// One sentence.
+    pub detail: String,
+    /// The refused values.
+    pub errors: Vec<Invalid>,
+}
+
 /// Marks an answer to a failure of ours; its body is written where the request's id is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Internal;
@@ -134,6 +149,9 @@ impl IntoResponse for ApiError {
         if self.again {
             response.extensions_mut().insert(Again);
         }
+        let refused =
+            Refused { status: self.status, code: self.code, detail: self.detail, errors: self.errors };
+        response.extensions_mut().insert(refused);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
@@ -194,6 +212,27 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Retry => Self { again: true, ..VaultError::Contended.into() },
             _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OutboxError> for ApiError {
+    fn from(error: OutboxError) -> Self {
+        match error {
+            OutboxError::Store(error) => error.into(),
+            OutboxError::Crypto(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ResendError> for ApiError {
+    fn from(error: ResendError) -> Self {
+        let conflict = |code, detail| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            ResendError::Unknown => Self::not_found(),
+            ResendError::Waits => conflict("waits", "This event still waits for its next attempt."),
+            ResendError::Erased => conflict("erased", "The content of this event was erased."),
+            ResendError::Store(error) => error.into(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod again;
 mod assets;
 mod body;
+pub mod booking;
 mod caller;
 mod docs;
 mod error;

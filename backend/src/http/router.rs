@@ -18,6 +18,7 @@ use super::{again, assets, docs, headers, health, openapi, pages, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
+use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
 
 /// What handlers work with. Built once at start-up.
@@ -28,6 +29,10 @@ pub struct App {
     pub facts: FactsCache,
     /// The one client for outgoing calls.
     pub outgoing: Outgoing,
+    /// The client for webhooks and callbacks.
+    pub callbacks: Arc<Outgoing>,
+    /// Delivers outgoing events.
+    pub worker: Arc<Worker>,
     /// The browser's files.
     pub assets: Assets,
     /// How pages refer to them.
@@ -74,6 +79,12 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: capture endpoints and hosted forms.
         .routes(routes!(v1::capture::create, v1::capture::list))
         .routes(routes!(v1::form::create))
+        // Merchant backends: what was sent to them.
+        .routes(routes!(v1::delivery::list))
+        .routes(routes!(v1::delivery::show))
+        .routes(routes!(v1::delivery::resend))
+        .routes(routes!(v1::delivery::secret))
+        .routes(routes!(v1::delivery::rotate))
         .layer(axum::middleware::from_fn(again::again))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))

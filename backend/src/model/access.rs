@@ -24,13 +24,15 @@ pub enum Scope {
     CardWrite,
     /// Read cards without their security code.
     CardRead,
+    /// Read the delivery log, send events again, read and change what webhooks are signed with.
+    Events,
     /// Read a stored security code, which counts as a use of it. Never given by default.
     CvvRead,
 }
 
 impl Scope {
-    const ALL: [Self; 5] =
-        [Self::CaptureCreate, Self::FormWrite, Self::CardWrite, Self::CardRead, Self::CvvRead];
+    const ALL: [Self; 6] =
+        [Self::CaptureCreate, Self::FormWrite, Self::CardWrite, Self::CardRead, Self::Events, Self::CvvRead];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Scope {
             Self::FormWrite => "form:write",
             Self::CardWrite => "card:write",
             Self::CardRead => "card:read",
+            Self::Events => "events",
             Self::CvvRead => "cvv:read",
         }
     }
@@ -56,7 +59,7 @@ pub struct Scopes(u8);
 impl Scopes {
     /// All that a new merchant's credentials may do: everything but reading security codes.
     pub fn usual() -> Self {
-        Self::of(&[Scope::CaptureCreate, Scope::FormWrite, Scope::CardWrite, Scope::CardRead])
+        Self::of(&[Scope::CaptureCreate, Scope::FormWrite, Scope::CardWrite, Scope::CardRead, Scope::Events])
     }
 
     /// A set of the given scopes.

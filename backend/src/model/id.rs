@@ -9,6 +9,10 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 fn sortable(now: Timestamp, entropy: &dyn Entropy) -> String {
     let mut random = [0_u8; 10];
     entropy.fill(&mut random);
+    text_of(now, &random)
+}
+
+fn text_of(now: Timestamp, random: &[u8; 10]) -> String {
     let mut bits = u128::from(now.millis().cast_unsigned() & 0xFFFF_FFFF_FFFF) << 80;
     for (index, byte) in random.iter().rev().enumerate() {
         bits |= u128::from(*byte) << (8 * index);
@@ -36,6 +40,11 @@ macro_rules! ids {
             /// An identifier read back from storage.
             pub fn stored(text: String) -> Self {
                 Self(text)
+            }
+
+            /// Before every identifier that was made at this time, and after all that were made earlier.
+            pub fn first_of(time: Timestamp) -> Self {
+                Self(format!(concat!($prefix, "_{}"), text_of(time, &[0; 10])))
             }
 
             /// The text, as stored and shown.
@@ -84,5 +93,7 @@ mod tests {
         assert!(early < late);
         assert!(early.as_str().starts_with("card_"));
         assert_eq!(early.as_str().len(), 31);
+        let border = CardId::first_of(Timestamp::from_millis(1_700_000_000_001));
+        assert!(early < border && border < late);
     }
 }

@@ -17,5 +17,5 @@ pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId};
 pub use key::{Custody, KeyPairRow, VaultKey};
-pub use outbox::OutboxEvent;
+pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
 pub use time::{Clock, Mode, SystemClock, Timestamp};

@@ -1,45 +1,112 @@
-//! Outgoing events: what is told to whom, written in the transaction of the change that it tells of. Delivery
-//! is the work of a later stage; until then the rows wait.
+//! Outgoing events: what is told to whom, written in the transaction of the change that it tells of, and
+//! delivered by workers that lease it (design.md, decision 9).
+//!
+//! A use case calls [`append`] in its own transaction. A [`Courier`] takes one channel's parcels to their
+//! receivers; [`Worker`] leases what is due, hands it over, and writes what came of it.
 
-use serde_json::json;
+mod courier;
+pub mod events;
+pub mod log;
+pub mod secrets;
+mod webhook;
+mod worker;
+
+use serde::{Deserialize, Serialize};
+
+pub use courier::{Courier, Receipt, Verdict};
+pub use webhook::{CHANNEL as WEBHOOK, WebhookCourier};
+pub use worker::Worker;
 
 use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::binding::Binding;
-use crate::model::{CaptureEndpoint, EventId, OutboxEvent, Shown};
+use crate::model::{EventId, EventState, MerchantId, Mode, OutboxEvent, Schedule, Timestamp};
+use crate::storage::{StoreError, Transaction};
 
-/// A captured or updated card, for the webhook of its endpoint (spec A.4). `None` where it has none.
-pub fn card_captured(
-    core: &Core,
-    endpoint: &CaptureEndpoint,
-    token: &str,
-    reference: &str,
-    shown: &Shown,
-) -> Result<Option<OutboxEvent>, CryptoError> {
-    let Some(webhook) = &endpoint.webhook else { return Ok(None) };
-    let safe_data = json!({
-        "card_holder": shown.holder,
-        "last_four": shown.last_four,
-        "card_type": shown.brand.wire(),
-        "expiry": shown.expiry.map(shared::Expiry::short),
-    });
-    let body = json!({
-        "token_info": {
-            "user": endpoint.key_name,
-            "token": token,
-            "reference": reference,
-            "stored_at": core.now().rfc3339(),
-            "safe_data": safe_data.to_string(),
-        },
-    });
-    // The batch names the card: which one it is, is known there only, and its token would outlive it here.
-    event(core, endpoint, "card.captured", "", Some(webhook), &body).map(Some)
+/// An event as a use case writes it.
+pub struct NewEvent<'e> {
+    /// Whose it is.
+    pub merchant: &'e MerchantId,
+    /// Test or live.
+    pub mode: Mode,
+    /// What happened, such as `card.captured`. Shown in the delivery log.
+    pub kind: &'e str,
+    /// Events of one order leave one after the other: each waits until the one before was taken or given up.
+    /// The card's id, where the content tells of a card: it is erased with the card.
+    pub order: &'e str,
+    /// The courier's channel, such as [`WEBHOOK`].
+    pub channel: &'static str,
+    /// Where to and what.
+    pub parcel: Parcel,
+    /// When it is tried.
+    pub schedule: Schedule,
+    /// Whether the parcel is erased as soon as nothing is to be sent any more: it holds a link or a code
+    /// (security rule 23). Such an event cannot be resent.
+    pub erases: bool,
 }
 
-/// An endpoint that was switched off after too many refused numbers (security rule 8).
-pub fn endpoint_disabled(core: &Core, endpoint: &CaptureEndpoint) -> Result<OutboxEvent, CryptoError> {
-    let body = json!({ "unique_id": endpoint.unique_id, "disabled_at": core.now().rfc3339() });
-    event(core, endpoint, "capture_endpoint.disabled", &endpoint.unique_id, endpoint.webhook.as_ref(), &body)
+/// Where to, and what. Kept sealed.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Parcel {
+    /// The address in the channel's own notation: a URL, an e-mail address, a telephone number.
+    pub to: String,
+    /// Headers, or what a channel has in their place.
+    pub headers: Vec<(String, String)>,
+    /// The content.
+    pub body: String,
+}
+
+/// Why an event could not be written or settled.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The root key failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+/// Appends an event in the caller's transaction, behind all that wait in its order. It leaves after the commit.
+///
+/// Two transactions that append to one order at the same time have to exclude each other by a row of the thing
+/// they tell of; a change of that thing's state does.
+pub async fn append(
+    core: &Core,
+    transaction: &mut dyn Transaction,
+    event: NewEvent<'_>,
+) -> Result<EventId, OutboxError> {
+    let newest = transaction.newest_waiting(event.merchant.clone(), event.order.to_owned()).await?;
+    // Clocks of several nodes differ, and two events can fall into one millisecond: the order is told by ids.
+    let after = newest.map(|newest| newest.plus(std::time::Duration::from_millis(1)));
+    let at = after.map_or(core.now(), |after| after.max(core.now()));
+    let event = prepare(core, &event, at)?;
+    let id = event.id.clone();
+    transaction.add_event(event).await?;
+    Ok(id)
+}
+
+/// An event ready to be stored by somebody else.
+pub fn prepare(core: &Core, event: &NewEvent<'_>, at: Timestamp) -> Result<OutboxEvent, CryptoError> {
+    let mut row = OutboxEvent {
+        id: EventId::new(at, &*core.entropy),
+        merchant: event.merchant.clone(),
+        mode: event.mode,
+        kind: event.kind.to_owned(),
+        subject: event.order.to_owned(),
+        channel: event.channel.to_owned(),
+        sealed: Vec::new(),
+        schedule: event.schedule,
+        erases: event.erases,
+        state: EventState::Waiting,
+        attempts: 0,
+        due_at: at,
+        created_at: at,
+        finished_at: None,
+    };
+    let content = serde_json::to_vec(&event.parcel).map_err(|_| CryptoError::Open)?;
+    row.sealed = core.root.wrap(&bind(&row), &content, &*core.entropy)?;
+    Ok(row)
 }
 
 /// What the sealed content of an event is bound to.
@@ -55,28 +122,8 @@ pub fn bind(event: &OutboxEvent) -> Binding<'_> {
     }
 }
 
-fn event(
-    core: &Core,
-    endpoint: &CaptureEndpoint,
-    kind: &str,
-    subject: &str,
-    webhook: Option<&Vec<u8>>,
-    body: &serde_json::Value,
-) -> Result<OutboxEvent, CryptoError> {
-    use base64::Engine as _;
-    let now = core.now();
-    let mut event = OutboxEvent {
-        id: EventId::new(now, &*core.entropy),
-        merchant: endpoint.merchant.clone(),
-        mode: endpoint.mode,
-        kind: kind.to_owned(),
-        subject: subject.to_owned(),
-        sealed: Vec::new(),
-        created_at: now,
-    };
-    // The webhook stays sealed as the endpoint holds it, and outlives the endpoint.
-    let target = webhook.map(|sealed| base64::engine::general_purpose::STANDARD.encode(sealed));
-    let content = json!({ "endpoint": endpoint.id.as_str(), "webhook": target, "body": body }).to_string();
-    event.sealed = core.root.wrap(&bind(&event), content.as_bytes(), &*core.entropy)?;
-    Ok(event)
+/// The content of an event.
+fn open(core: &Core, event: &OutboxEvent) -> Result<Parcel, CryptoError> {
+    let content = core.root.unwrap(&bind(event), &event.sealed)?;
+    serde_json::from_slice(&content).map_err(|_| CryptoError::Open)
 }

@@ -29,6 +29,8 @@ pub struct Answer {
     pub status: u16,
     /// The first bytes of the body, at most 1 KB.
     pub body_head: Vec<u8>,
+    /// When to come again, as the far side wrote it (RFC 9110, 10.2.3).
+    pub retry_after: Option<String>,
 }
 
 /// Who can mend a failed call.
@@ -143,17 +145,20 @@ impl Outgoing {
         self.check(url)?;
         let request = self.client.post(url.clone()).headers(header_map(headers)?).body(body);
         let mut response = request.send().await.map_err(from_reqwest)?;
+        let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body_head = Vec::new();
         while body_head.len() < BODY_HEAD {
             // An answer that breaks off after its status is still an answer.
             let Ok(Some(chunk)) = response.chunk().await else { break };
             body_head.extend(chunk.iter().take(BODY_HEAD - body_head.len()));
         }
-        Ok(Answer { status: response.status().as_u16(), body_head })
+        Ok(Answer { status: response.status().as_u16(), body_head, retry_after })
     }
 
-    /// Checks what the resolver does not see: the scheme, and hosts written as addresses.
-    fn check(&self, url: &Url) -> Result<(), OutgoingError> {
+    /// Checks what the resolver does not see: the scheme, and hosts written as addresses. Names are checked when
+    /// they are called, by what they resolve to then.
+    pub fn check(&self, url: &Url) -> Result<(), OutgoingError> {
         let plain = url.scheme() == "http" && self.allowed.plain_http;
         if url.scheme() != "https" && !plain {
             return Err(OutgoingError::Scheme);

@@ -9,7 +9,10 @@ pub mod postgres;
 mod repositories;
 pub mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page};
@@ -85,6 +88,9 @@ pub trait Store: Send + Sync {
     /// Removes from the files what deleted rows left behind (security rule 12): truncates SQLite's log, vacuums
     /// PostgreSQL's code table.
     async fn scrub(&self) -> Result<()>;
+
+    /// Rung after each commit on this node that wrote events, so that they leave at once.
+    fn appended(&self) -> Arc<Notify>;
 
     /// Whether the engine answers.
     async fn health(&self) -> Result<()>;

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    ApiKey, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, EndpointId, FormSubmit,
-    HostedForm, KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent, PageResult, Patch, Timestamp,
-    VaultKey,
+    ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, EndpointId,
+    EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent, PageResult,
+    Patch, Settlement, Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.
@@ -181,11 +181,55 @@ pub trait Audits {
     async fn list_audit(&mut self, merchant: MerchantId, page: Page) -> Result<Vec<AuditEntry>>;
 }
 
-/// Outgoing events.
+/// Outgoing events. What feeds a worker sees all merchants.
 #[async_trait]
 pub trait Outbox {
     /// Appends an event.
     async fn add_event(&mut self, event: OutboxEvent) -> Result<()>;
+    /// When the newest event of a subject was written that still waits.
+    async fn newest_waiting(&mut self, merchant: MerchantId, subject: String) -> Result<Option<Timestamp>>;
     /// A page of a merchant's events by id, oldest first.
-    async fn list_events(&mut self, merchant: MerchantId, page: Page) -> Result<Vec<OutboxEvent>>;
+    async fn list_events(&mut self, merchant: MerchantId, mode: Mode, page: Page)
+    -> Result<Vec<OutboxEvent>>;
+    /// One event of a merchant.
+    async fn find_event(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        id: String,
+    ) -> Result<Option<OutboxEvent>>;
+    /// The attempts of an event of a merchant, oldest first.
+    async fn attempts(&mut self, merchant: MerchantId, event: EventId) -> Result<Vec<Attempt>>;
+    /// Lets an event that is at its end wait once more, due now. Answers whether it did.
+    async fn reopen_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<bool>;
+
+    /// Events that are due and have nothing before them, longest due first; none of the busy merchants.
+    async fn due_events(
+        &mut self,
+        now: Timestamp,
+        busy: Vec<MerchantId>,
+        limit: u32,
+    ) -> Result<Vec<OutboxEvent>>;
+    /// Leases events, each where it still waits for the time that it was read with, and counts an attempt.
+    /// Answers which.
+    async fn lease_events(&mut self, seen: Vec<OutboxEvent>, until: Timestamp) -> Result<Vec<EventId>>;
+    /// Moves the end of a lease. Answers whether the lease was still held.
+    async fn renew_lease(&mut self, event: EventId, lease: Timestamp, until: Timestamp) -> Result<bool>;
+    /// Writes what came of an attempt. Answers whether the lease was still held.
+    async fn settle_event(&mut self, settlement: Settlement) -> Result<bool>;
+    /// Adds an attempt to the log.
+    async fn add_attempt(&mut self, attempt: Attempt) -> Result<()>;
+    /// Deletes some events that ended and were made before `before`, with their attempts. Answers how many.
+    async fn sweep_events(&mut self, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// The signing secrets of a merchant.
+    async fn find_webhook_secret(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+    ) -> Result<Option<WebhookSecretRow>>;
+    /// Adds signing secrets if there are none; answers those that stand.
+    async fn add_webhook_secret(&mut self, row: WebhookSecretRow) -> Result<WebhookSecretRow>;
+    /// Replaces signing secrets where they still are those that were made at `seen`. Answers whether it did.
+    async fn replace_webhook_secret(&mut self, row: WebhookSecretRow, seen: Timestamp) -> Result<bool>;
 }

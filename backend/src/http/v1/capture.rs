@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::vault::algorithm;
 use super::wire::{CardMetadata, Deleted, EndpointCreate, EndpointCreated, EndpointShown, Tokenised};
-use crate::capture::endpoints::{self, NewEndpoint, Webhook};
+use crate::capture::endpoints::{self, NewEndpoint};
 use crate::capture::submit::{self, FormSwitches, Submission};
 use crate::capture::ttl;
 use crate::http::body::JsonBody;
@@ -20,6 +21,7 @@ use crate::http::params::Params;
 use crate::http::router::App;
 use crate::json::{Members, Value};
 use crate::model::Scope;
+use crate::outbox::events::Webhook;
 use crate::vault::Invalid;
 
 /// Creates a capture endpoint.
@@ -46,7 +48,7 @@ pub async fn create(
 ) -> Result<Json<EndpointCreated>, ApiError> {
     let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     let access = key_access(&headers, &params, Some(&body))?;
-    let new = new_endpoint(&params, body)?;
+    let new = new_endpoint(&app, &params, body)?;
     Ok(Json(endpoints::create(&app.core, caller, &access, new).await?.into()))
 }
 
@@ -140,7 +142,7 @@ pub fn secret(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     value.to_str().ok().map(|text| Zeroizing::new(text.to_owned()))
 }
 
-fn new_endpoint(params: &Params, mut body: Members) -> Result<NewEndpoint, ApiError> {
+fn new_endpoint(app: &App, params: &Params, mut body: Members) -> Result<NewEndpoint, ApiError> {
     let ttl = match params.find("ttl") {
         None => endpoints::DEFAULT_TTL,
         Some(text) => ttl::parse(text).ok_or_else(|| {
@@ -162,20 +164,16 @@ fn new_endpoint(params: &Params, mut body: Members) -> Result<NewEndpoint, ApiEr
         algorithm: algorithm(params)?,
         return_card_metadata: params.flag("return_card_metadata", false)?,
         max_uses,
-        webhook: body.take("webhook").map(webhook).transpose()?,
+        webhook: body.take("webhook").map(|value| webhook(app, value)).transpose()?,
     })
 }
 
-fn webhook(value: Value) -> Result<Webhook, Invalid> {
+fn webhook(app: &App, value: Value) -> Result<Webhook, Invalid> {
     let Value::Object(mut webhook) = value else {
         return Err(Invalid::new("/webhook", "type", "webhook has to be an object."));
     };
     let url = webhook.take("url").and_then(|url| url.as_text().map(str::to_owned)).unwrap_or_default();
-    if url::Url::parse(&url)
-        .map_or(true, |parsed| parsed.scheme() != "https" || !parsed.username().is_empty())
-    {
-        return Err(Invalid::new("/webhook/url", "url", "The webhook's url has to be an https address."));
-    }
+    super::callback_url(app, "/webhook/url", &url)?;
     let attempts = webhook.take("max_attempts").and_then(|value| value.as_typed().map(str::parse::<u32>));
     let max_attempts = match attempts {
         None => 8,
@@ -201,5 +199,7 @@ fn webhook(value: Value) -> Result<Webhook, Invalid> {
             "The webhook holds what looks like a card number.",
         ));
     }
+    let metadata = RawValue::from_string(metadata.to_json().to_string())
+        .map_err(|_| Invalid::new("/webhook/metadata", "type", "metadata has to be an object."))?;
     Ok(Webhook { url, secret, max_attempts, metadata })
 }

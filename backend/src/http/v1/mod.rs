@@ -1,15 +1,18 @@
 //! The vault and capture surface (seed 002, spec/vault-and-links.md A).
 
 pub mod capture;
+pub mod delivery;
 pub mod form;
 pub mod key;
 pub mod vault;
 pub mod wire;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 
 use super::error::ApiError;
 use super::params::Params;
+use super::router::App;
 use crate::storage::Page;
 use crate::vault::Invalid;
 
@@ -37,6 +40,21 @@ fn next(last: Option<String>, got: usize, page: &Page) -> HeaderMap {
         headers.insert(NEXT, value);
     }
     headers
+}
+
+/// Whether an address may be told events: what can be known before its name is resolved.
+pub fn callback_url(app: &App, at: &str, url: &str) -> Result<Url, Invalid> {
+    let parsed = Url::parse(url).map_err(|_| Invalid::new(at, "url", "This is no absolute address."))?;
+    match app.callbacks.check(&parsed) {
+        Ok(()) => Ok(parsed),
+        Err(error) => Err(Invalid::new(at, "url", sentence(&error.to_string()))),
+    }
+}
+
+/// A message of ours as a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }
 
 /// Percent-encodes a part of a page token, so that it can stand in a header and between separators.

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::rows::Reader;
 use super::transaction::PostgresTransaction;
-use super::{card_row, codes};
+use super::{card_row, codes, outbox};
 use crate::model::{Card, CardId, CvvKey, CvvKeyId, CvvRecord, KeyId, MerchantId, Patch, Timestamp};
 use crate::storage::{Cards, Page, Result, StoreError};
 
@@ -67,6 +67,7 @@ impl Cards for PostgresTransaction {
         if self.execute(sql, &[&card.as_str(), &merchant.as_str()]).await? == 1 {
             self.execute("DELETE FROM card_patch WHERE card_id = $1", &[&card.as_str()]).await?;
             self.execute("DELETE FROM card_cvv WHERE card_id = $1", &[&card.as_str()]).await?;
+            outbox::erase(self, card.as_str()).await?;
         }
         Ok(())
     }

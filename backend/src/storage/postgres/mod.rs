@@ -22,8 +22,11 @@ mod outbox;
 mod rows;
 mod transaction;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
+use tokio::sync::Notify;
 
 use super::{CaptureSubmission, Result, Store, Transaction};
 use crate::model::{AuditEntry, Refusal};
@@ -38,6 +41,7 @@ pub const POOL: usize = 16;
 pub struct PostgresStore {
     pool: Pool,
     lane: Lane,
+    appended: Arc<Notify>,
 }
 
 impl PostgresStore {
@@ -49,14 +53,16 @@ impl PostgresStore {
         migrations::run(&pool).await?;
         // The lane has connections of its own, so that many use cases cannot hold captures up.
         let lane = Lane::start(&connection::pool(&address, lane::WRITERS)?);
-        Ok(Self { pool, lane })
+        Ok(Self { pool, lane, appended: Arc::default() })
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        Ok(Box::new(PostgresTransaction::begin(&self.pool, Access::Write).await?))
+        let mut transaction = PostgresTransaction::begin(&self.pool, Access::Write).await?;
+        transaction.bell = Some(Arc::clone(&self.appended));
+        Ok(Box::new(transaction))
     }
 
     async fn read(&self) -> Result<Box<dyn Transaction>> {
@@ -67,7 +73,12 @@ impl Store for PostgresStore {
         &self,
         submission: CaptureSubmission,
     ) -> Result<std::result::Result<super::Stored, Refusal>> {
-        self.lane.capture(submission).await
+        let appends = submission.event.is_some();
+        let stored = self.lane.capture(submission).await;
+        if appends && matches!(stored, Ok(Ok(_))) {
+            self.appended.notify_one();
+        }
+        stored
     }
 
     async fn record(&self, entry: AuditEntry) -> Result<()> {
@@ -76,6 +87,10 @@ impl Store for PostgresStore {
 
     async fn scrub(&self) -> Result<()> {
         connection::vacuum(&self.pool).await
+    }
+
+    fn appended(&self) -> Arc<Notify> {
+        Arc::clone(&self.appended)
     }
 
     async fn health(&self) -> Result<()> {

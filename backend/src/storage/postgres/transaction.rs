@@ -1,10 +1,12 @@
 //! An open transaction on a connection of the pool. However it ends, the pool gets no half open connection.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -39,6 +41,10 @@ pub struct PostgresTransaction {
     access: Access,
     connection: Option<Object>,
     started: Instant,
+    /// Whether it wrote events.
+    pub appended: bool,
+    /// Rung after its commit if it did.
+    pub bell: Option<Arc<Notify>>,
 }
 
 impl PostgresTransaction {
@@ -46,7 +52,13 @@ impl PostgresTransaction {
     pub async fn begin(pool: &Pool, access: Access) -> Result<Self> {
         let connection = pool.get().await?;
         // Owned before the first statement: a call that is dropped while it waits leaves nothing in the pool.
-        let transaction = Self { access, connection: Some(connection), started: Instant::now() };
+        let transaction = Self {
+            access,
+            connection: Some(connection),
+            started: Instant::now(),
+            appended: false,
+            bell: None,
+        };
         transaction.connection()?.batch_execute(access.begin()).await?;
         Ok(transaction)
     }
@@ -86,6 +98,9 @@ impl PostgresTransaction {
         self.connection()?.batch_execute("COMMIT").await?;
         // Only now is the connection as it came.
         drop(self.connection.take());
+        if let Some(bell) = self.bell.take().filter(|_| self.appended) {
+            bell.notify_one();
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use shared::{Brand, Expiry};
 
 use super::merchants::mode;
+use super::outbox;
 use super::threads::SqliteTransaction;
 use crate::model::{Card, CardId, CvvKey, CvvKeyId, CvvRecord, KeyId, MerchantId, Patch, Shown, Timestamp};
 use crate::storage::{Cards, Page, Result, StoreError};
@@ -85,6 +86,7 @@ impl Cards for SqliteTransaction {
             if deleted == 1 {
                 c.execute("DELETE FROM card_patch WHERE card_id = ?1", [card.as_str()])?;
                 c.execute("DELETE FROM card_cvv WHERE card_id = ?1", [card.as_str()])?;
+                outbox::erase(c, card.as_str())?;
             }
             Ok(())
         })

@@ -181,7 +181,11 @@ impl Keys for SqliteTransaction {
     }
 }
 
-const DELETE_KEY: [&str; 6] = [
+const DELETE_KEY: [&str; 8] = [
+    "UPDATE delivery_attempt SET answer = '' WHERE event_id IN (SELECT e.id FROM outbox_event e
+     JOIN card k ON k.id = e.subject WHERE k.key_id = ?1)",
+    "UPDATE outbox_event SET sealed = x'', state = CASE WHEN state < 2 THEN 4 ELSE state END
+     WHERE subject IN (SELECT id FROM card WHERE key_id = ?1)",
     "DELETE FROM card_cvv WHERE card_id IN (SELECT id FROM card WHERE key_id = ?1)",
     "DELETE FROM card_patch WHERE card_id IN (SELECT id FROM card WHERE key_id = ?1)",
     "DELETE FROM card WHERE key_id = ?1",

@@ -15,10 +15,11 @@ mod outbox;
 mod threads;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{CaptureSubmission, Result, Store, StoreError, Stored, Transaction};
 use crate::model::{AuditEntry, Refusal};
@@ -28,6 +29,7 @@ use threads::{Message, Threads};
 pub const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_form_submit.sql")),
+    (3, include_str!("../../../migrations/sqlite/0003_outbox_delivery.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
@@ -36,6 +38,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 /// The SQLite engine.
 pub struct SqliteStore {
     threads: Threads,
+    appended: Arc<Notify>,
 }
 
 impl SqliteStore {
@@ -51,24 +54,29 @@ impl SqliteStore {
                 Ok(reader)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { threads: Threads::start(writer, readers)? })
+        Ok(Self { threads: Threads::start(writer, readers)?, appended: Arc::default() })
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        self.threads.write()
+        self.threads.write(&self.appended)
     }
 
     async fn read(&self) -> Result<Box<dyn Transaction>> {
-        self.threads.read()
+        self.threads.read(&self.appended)
     }
 
     async fn capture(&self, submission: CaptureSubmission) -> Result<std::result::Result<Stored, Refusal>> {
         let (reply, answer) = oneshot::channel();
+        let appends = submission.event.is_some();
         self.threads.send(Message::Capture(Box::new(submission), reply))?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        let stored = answer.await.map_err(|_| StoreError::Closed)?;
+        if appends && matches!(stored, Ok(Ok(_))) {
+            self.appended.notify_one();
+        }
+        stored
     }
 
     async fn record(&self, entry: AuditEntry) -> Result<()> {
@@ -81,6 +89,10 @@ impl Store for SqliteStore {
         let (reply, answer) = oneshot::channel();
         self.threads.send(Message::Scrub(reply))?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn appended(&self) -> Arc<Notify> {
+        Arc::clone(&self.appended)
     }
 
     async fn health(&self) -> Result<()> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::batch;
 use crate::model::{AuditEntry, Refusal};
@@ -67,23 +67,26 @@ impl Threads {
     }
 
     /// A transaction on the writer.
-    pub fn write(&self) -> Result<Box<dyn Transaction>> {
+    pub fn write(&self, bell: &Arc<Notify>) -> Result<Box<dyn Transaction>> {
         let (commands, session) = mpsc::channel();
         self.send(Message::Transaction(session))?;
-        Ok(Box::new(SqliteTransaction { commands }))
+        Ok(Box::new(SqliteTransaction { commands, appended: false, bell: Arc::clone(bell) }))
     }
 
     /// A snapshot on a reader.
-    pub fn read(&self) -> Result<Box<dyn Transaction>> {
+    pub fn read(&self, bell: &Arc<Notify>) -> Result<Box<dyn Transaction>> {
         let (commands, session) = mpsc::channel();
         self.readers.send(session).map_err(|_| StoreError::Closed)?;
-        Ok(Box::new(SqliteTransaction { commands }))
+        Ok(Box::new(SqliteTransaction { commands, appended: false, bell: Arc::clone(bell) }))
     }
 }
 
 /// An open transaction: a line to the thread that holds the connection. Dropping it rolls back.
 pub struct SqliteTransaction {
     commands: Sender<Command>,
+    /// Whether it wrote events.
+    pub appended: bool,
+    bell: Arc<Notify>,
 }
 
 impl SqliteTransaction {
@@ -104,7 +107,11 @@ impl Transaction for SqliteTransaction {
     async fn commit(self: Box<Self>) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Commit(reply)).map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        answer.await.map_err(|_| StoreError::Closed)??;
+        if self.appended {
+            self.bell.notify_one();
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,16 @@
+//! What the surfaces of cards over the phone share (seeds 000 and 001, spec B.1): who calls, bodies in JSON or
+//! XML with names in any case, answers and errors in the notation that was asked for.
+//!
+//! Handlers answer with [`Answer`] and refuse with the `ApiError` of every other surface; [`dress`], a layer
+//! around them, gives both the shape that these clients parse.
+
+mod answer;
+mod body;
+mod caller;
+mod query;
+mod xml;
+
+pub use answer::{Answer, Node, dress};
+pub use body::Document;
+pub use caller::{Booker, session_token};
+pub use query::Query;
