@@ -50,6 +50,8 @@ mod pages;
 mod plain_form;
 mod process;
 mod resend;
+mod root_key;
+mod root_key_program;
 mod seeds;
 mod tokens;
 mod vault;

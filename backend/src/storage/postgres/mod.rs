@@ -21,6 +21,7 @@ mod migrations;
 mod outbox;
 mod rows;
 mod transaction;
+mod wraps;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
