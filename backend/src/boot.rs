@@ -12,17 +12,16 @@ use crate::config::Settings;
 use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::entropy::{Entropy, OsEntropy};
-use crate::crypto::root::{LocalRootKey, RootKey};
+use crate::crypto::root::{HeldRootKey, LocalRootKey, Pkcs11RootKey};
 use crate::http::{App, Proxies};
 use crate::model::{Clock, SystemClock};
 use crate::outbox::{Courier, WebhookCourier, Worker};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
+use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
 
-/// The fact under which the root key's check value is kept.
-const ROOT_CHECK: &str = "root_key.check";
 /// How long the delivery log is kept.
 const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// The most events that one sweep deletes, so that it keeps nobody waiting.
@@ -42,6 +41,9 @@ pub enum BootError {
         "the database holds vault keys, but the root key file {0} is missing; without it no card can be opened"
     )]
     RootKeyMissing(String),
+    /// The root key is another one than the database's.
+    #[error(transparent)]
+    RootKeyMisfit(#[from] RootKeyError),
     /// On PostgreSQL no root key is made by itself.
     #[error(
         "the root key file {0} is missing; make one with `cardamom root-key create` and give every node the same"
@@ -71,9 +73,10 @@ pub async fn core(settings: &Settings, create_root_key: bool) -> Result<Core, Bo
         Some(url) => Arc::new(PostgresStore::connect(url).await?),
         None => Arc::new(SqliteStore::open(&settings.data_dir.join("cardamom.sqlite"))?),
     };
-    let root = root_key(settings, &*store, &*entropy, create_root_key).await?;
+    let root = Arc::new(held(settings, &*store, &*entropy, create_root_key).await?);
+    let digests = root_key::fit(&*store, &*root, &*entropy).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Ok(Core::new(store, root, clock, entropy, settings.policy.clone()))
+    Ok(Core::new(store, root, digests, clock, entropy, settings.policy.clone()))
 }
 
 /// The server around a core.
@@ -144,23 +147,22 @@ pub fn demo_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8081))
 }
 
-async fn root_key(
+/// The root key that the settings name: of the environment, a file, a module, or of two of them.
+async fn held(
     settings: &Settings,
     store: &dyn Store,
     entropy: &dyn Entropy,
     create: bool,
-) -> Result<Arc<dyn RootKey>, BootError> {
-    let root = match &settings.root_key {
-        Some(text) => LocalRootKey::from_env_value(text)?,
-        None if settings.root_key_file.exists() => LocalRootKey::from_file(&settings.root_key_file)?,
+) -> Result<HeldRootKey, BootError> {
+    let module = settings.pkcs11.as_ref().map(|token| Pkcs11RootKey::open(token.clone())).transpose()?;
+    let file = &settings.root_key_file;
+    match &settings.root_key {
+        Some(text) => return Ok(HeldRootKey::new(Some(LocalRootKey::from_env_value(text)?), module)?),
+        None if file.exists() => {}
+        None if module.is_some() => return Ok(HeldRootKey::new(None, module)?),
         None => make_root_key(settings, store, entropy, create).await?,
-    };
-    let mut transaction = store.begin().await?;
-    let fresh = crate::crypto::hex(&root.check_value(entropy)?);
-    let known = transaction.add_fact(ROOT_CHECK, fresh).await?;
-    transaction.commit().await?;
-    root.verify(&bytes_of(&known))?;
-    Ok(Arc::new(root))
+    }
+    Ok(HeldRootKey::of_file(file.clone(), module)?)
 }
 
 /// Made only with the embedded database, and only while it is empty (security rule 6).
@@ -169,26 +171,20 @@ async fn make_root_key(
     store: &dyn Store,
     entropy: &dyn Entropy,
     create: bool,
-) -> Result<LocalRootKey, BootError> {
+) -> Result<(), BootError> {
     let path: &Path = &settings.root_key_file;
     let name = path.display().to_string();
     let mut transaction = store.read().await?;
-    if transaction.has_vault_keys().await? || transaction.fact(ROOT_CHECK).await?.is_some() {
+    if transaction.has_vault_keys().await? || transaction.fact(root_key::CHECK).await?.is_some() {
         return Err(BootError::RootKeyMissing(name));
     }
     if settings.database_url.is_some() || !create {
         return Err(BootError::RootKeyNeeded(name));
     }
-    let root = LocalRootKey::generate(entropy);
-    root.write_new_file(path)?;
+    LocalRootKey::generate(entropy).write_new_file(path)?;
     tracing::warn!(
         file = name,
         "made a root key: keep a copy apart from the database; who loses it loses every card"
     );
-    Ok(root)
-}
-
-fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits: Vec<_> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect()
+    Ok(())
 }

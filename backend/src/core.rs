@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::crypto::Key32;
 use crate::crypto::entropy::Entropy;
-use crate::crypto::root::RootKey;
+use crate::crypto::root::{Digests, RootKey};
 use crate::model::{AuditEntry, AuditId, Clock, MerchantId, Mode, Outcome, Timestamp};
 use crate::storage::{Limits, Store};
 use crate::vault::Keyring;
@@ -48,6 +49,8 @@ pub struct Core {
     pub store: Arc<dyn Store>,
     /// The root key.
     pub root: Arc<dyn RootKey>,
+    /// The keys of digests, which a rotation of the root key does not change.
+    pub digests: Arc<Digests>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -111,12 +114,19 @@ impl Core {
     pub fn new(
         store: Arc<dyn Store>,
         root: Arc<dyn RootKey>,
+        digests: Digests,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         policy: Policy,
     ) -> Self {
         let keyring = Arc::new(Keyring::new(&*entropy));
-        Self { store, root, clock, entropy, keyring, policy, strangers: Arc::default() }
+        let digests = Arc::new(digests);
+        Self { store, root, digests, clock, entropy, keyring, policy, strangers: Arc::default() }
+    }
+
+    /// A key for keyed digests of one purpose, the same on every node and for ever.
+    pub fn subkey(&self, label: &str) -> Key32 {
+        self.digests.subkey(label)
     }
 
     /// The present time.

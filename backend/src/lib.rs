@@ -17,6 +17,7 @@ pub mod json;
 pub mod model;
 pub mod outbox;
 pub mod outgoing;
+pub mod root_key;
 pub mod storage;
 pub mod tls;
 pub mod vault;

@@ -1,6 +1,6 @@
 //! One line gives a test the server, its database, its clock and clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,11 +10,12 @@ use backend::config::Settings;
 use backend::core::{Actor, Core, Policy};
 use backend::crypto::Key32;
 use backend::crypto::entropy::{Entropy, SeededEntropy};
-use backend::crypto::root::LocalRootKey;
+use backend::crypto::root::{HeldRootKey, LocalRootKey};
 use backend::http::{self, App};
 use backend::model::{
     AuditEntry, Card, Clock, MerchantId, Mode, OutboxEvent, Scope, Scopes, Timestamp, VaultKey,
 };
+use backend::root_key;
 use backend::storage::postgres::PostgresStore;
 use backend::storage::sqlite::SqliteStore;
 use backend::storage::{Page, Store};
@@ -51,6 +52,10 @@ pub struct TestApp {
     pub anonymous: Client,
     /// The first merchant.
     pub id: MerchantId,
+    /// The file of the root key.
+    pub root_key_file: PathBuf,
+    /// Its folder.
+    pub keys: TempDir,
     folder: Option<TempDir>,
 }
 
@@ -121,15 +126,26 @@ impl TestApp {
         change(&mut settings);
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let clock = Arc::new(TestClock(AtomicI64::new(NOW.millis())));
-        let root = Arc::new(LocalRootKey::generate(&*entropy));
-        let time = Arc::clone(&clock) as Arc<dyn Clock>;
-        let core = Core::new(store, root, time, entropy, settings.policy.clone());
+        let keys = tempfile::tempdir().unwrap();
+        let root_key_file = keys.path().join("root.key");
+        LocalRootKey::generate(&*entropy).write_new_file(&root_key_file).unwrap();
+        let core = node(store, &root_key_file, Arc::clone(&clock), entropy, settings.policy.clone()).await;
         let made = merchants::create(&core, "Shop", Scopes::usual()).await.unwrap();
         let app = Arc::new(boot::app(&settings, core).unwrap());
         let router = NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::clone(&app)));
         let anonymous = Client::of_router(router);
         let (merchant, test_mode) = (login(&anonymous, &made.live), login(&anonymous, &made.test));
-        Self { app, clock, merchant, test_mode, anonymous, id: made.id, folder }
+        Self { app, clock, merchant, test_mode, anonymous, id: made.id, root_key_file, keys, folder }
+    }
+
+    /// Another node on the same database, with a root key file of its own.
+    pub async fn second_node(&self, root_key_file: &Path) -> Client {
+        let store = Arc::clone(&self.app.core.store);
+        let entropy = Arc::new(SeededEntropy::new(2));
+        let policy = self.app.core.policy.clone();
+        let core = node(store, root_key_file, Arc::clone(&self.clock), entropy, policy).await;
+        let app = Arc::new(boot::app(&settings(), core).unwrap());
+        self.merchant.through(NormalizePathLayer::trim_trailing_slash().layer(http::router(app)))
     }
 
     /// Another merchant.
@@ -283,6 +299,19 @@ pub fn card(number: &str) -> Value {
     json!({ "card_number": number, "card_holder": "Ada King", "card_expiry": "06-2031" })
 }
 
+/// A node: reads the root key of a file and refuses one that is not the database's.
+async fn node(
+    store: Arc<dyn Store>,
+    root_key_file: &Path,
+    clock: Arc<TestClock>,
+    entropy: Arc<dyn Entropy>,
+    policy: Policy,
+) -> Core {
+    let root = HeldRootKey::of_file(root_key_file.to_owned(), None).unwrap();
+    let digests = root_key::fit(&*store, &root, &*entropy).await.unwrap();
+    Core::new(store, Arc::new(root), digests, clock, entropy, policy)
+}
+
 fn login(client: &Client, credentials: &Credentials) -> Client {
     client.with_basic(&credentials.user, &credentials.password)
 }
@@ -300,6 +329,7 @@ fn settings() -> Settings {
         http_callbacks: false,
         root_key_file: PathBuf::new(),
         root_key: None,
+        pkcs11: None,
         demo: false,
         policy: Policy::default(),
         log: "info".parse().unwrap(),

@@ -84,6 +84,11 @@ impl Client {
         Self { authorization: Some(authorization.to_owned()), ..self.clone() }
     }
 
+    /// The same through another server in this process.
+    pub fn through(&self, router: NormalizePath<Router>) -> Self {
+        Self { transport: Transport::Router(router), ..self.clone() }
+    }
+
     /// The same without credentials.
     pub fn anonymous(&self) -> Self {
         Self { authorization: None, ..self.clone() }

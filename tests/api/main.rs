@@ -68,6 +68,8 @@ mod plain_form;
 mod process;
 mod receiver;
 mod resend;
+mod root_key;
+mod root_key_program;
 mod seeds;
 mod tokens;
 mod vault;

@@ -36,6 +36,8 @@ pub struct Server {
     pub data: TempDir,
     /// Its database, where that is PostgreSQL.
     pub database: Option<Database>,
+    /// Variables that it and the commands beside it get.
+    pub variables: Vec<(String, String)>,
 }
 
 /// Runs a test on a server with SQLite.
@@ -55,13 +57,27 @@ pub async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Server) -> F)
 impl Server {
     /// Starts a server; answers when it serves.
     pub async fn start(data: TempDir, database: Option<Database>, arguments: &[&str]) -> Self {
+        Self::start_with(data, database, arguments, Vec::new()).await
+    }
+
+    /// The same with variables of the environment.
+    pub async fn start_with(
+        data: TempDir,
+        database: Option<Database>,
+        arguments: &[&str],
+        mut variables: Vec<(String, String)>,
+    ) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut command = program();
         command.args(["serve", "--data-dir", path(&data)]).args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", &address.to_string()]);
         }
-        command.envs(database.as_ref().map(|database| ("CARDAMOM_DATABASE_URL", &database.url)));
+        if let Some(database) = &database {
+            variables.retain(|(name, _)| name != "CARDAMOM_DATABASE_URL");
+            variables.push(("CARDAMOM_DATABASE_URL".to_owned(), database.url.clone()));
+        }
+        command.envs(variables.iter().cloned());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = String::new();
@@ -73,7 +89,7 @@ impl Server {
         }
         let log = tokio::spawn(rest::<ChildStderr>(lines, seen));
         let out = tokio::spawn(rest(BufReader::new(child.stdout.take().unwrap()).lines(), String::new()));
-        Self { child, log, out, address, data, database }
+        Self { child, log, out, address, data, database, variables }
     }
 
     /// Nobody's client.
@@ -83,13 +99,22 @@ impl Server {
 
     /// Makes a merchant beside the running server; answers what the command printed.
     pub async fn new_merchant(&self, arguments: &[&str]) -> Value {
-        let mut all = vec!["merchant", "create", "--json", "--data-dir", path(&self.data)];
-        all.extend_from_slice(arguments);
-        let environment: Vec<_> =
-            self.database.iter().map(|database| ("CARDAMOM_DATABASE_URL", database.url.as_str())).collect();
-        let made = run(&all, &environment).await;
+        let made = self.beside(&[&["merchant", "create", "--json"], arguments].concat()).await;
         assert!(made.success, "{}", made.err);
         serde_json::from_str(&made.out).unwrap()
+    }
+
+    /// Runs a command on the same data and with the same variables.
+    pub async fn beside(&self, arguments: &[&str]) -> Ended {
+        let variables: Vec<_> =
+            self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        run(&[arguments, &["--data-dir", path(&self.data)]].concat(), &variables).await
+    }
+
+    /// Ends it at once, as a crash does; answers what starts it again.
+    pub async fn kill(mut self) -> (TempDir, Option<Database>, Vec<(String, String)>) {
+        self.child.kill().await.unwrap();
+        (self.data, self.database, self.variables)
     }
 
     /// The client of a new merchant that may read security codes.

@@ -40,3 +40,4 @@ mod schema;
 mod shop;
 mod tls;
 mod transactions;
+mod wraps;

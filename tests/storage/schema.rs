@@ -25,6 +25,12 @@ fn both_engines_have_the_same_migrations() {
     assert_eq!(numbers(sqlite::MIGRATIONS), numbers(postgres::MIGRATIONS));
 }
 
+/// The columns that hold bytes: table and name.
+pub fn binary_columns() -> BTreeSet<(String, String)> {
+    let bytes = of_sqlite().into_iter().filter(|(.., kind)| kind == "bytea");
+    bytes.map(|(table, column, ..)| (table, column)).collect()
+}
+
 fn of_sqlite() -> BTreeSet<Column> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cardamom.db");

@@ -59,7 +59,7 @@ pub fn digest(
 ) -> Option<String> {
     let parts: [&[u8]; 5] =
         [id.as_bytes(), unique_id.as_bytes(), secret.as_bytes(), form.as_bytes(), content];
-    is_id(id).then(|| crypto::keyed_digest(&*core.root, "form submit", &parts))
+    is_id(id).then(|| crypto::keyed_digest(&core.digests, "form submit", &parts))
 }
 
 /// Whether a text can be the random number of a page's submit.

@@ -47,7 +47,7 @@ pub async fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(flags) => serve::run(flags).await,
         Command::Merchant(command) => merchant::run(command).await,
-        Command::RootKey(command) => root_key::run(command),
+        Command::RootKey(command) => root_key::run(command).await,
         Command::Openapi => print(&crate::http::document()),
     };
     match result {

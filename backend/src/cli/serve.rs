@@ -19,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::CommandResult;
 use super::idle::Idle;
 use crate::config::{Flags, Settings};
-use crate::{boot, demo, http};
+use crate::{boot, demo, http, root_key};
 
 /// Requests under way get so long to end.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -39,6 +39,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     let sweeper = tokio::spawn(boot::sweep_for_ever(Arc::clone(&app)));
     let (ending, stop) = tokio::sync::watch::channel(false);
     let worker = tokio::spawn(Arc::clone(&app.worker).run(stop));
+    let watcher = tokio::spawn(root_key::watch_for_ever(app.core.clone()));
     let router = http::router(Arc::clone(&app));
     let handle = Handle::new();
     let shop = start_demo(&settings, &app, &router, handle.clone()).await?;
@@ -52,6 +53,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     }
     worker.await?;
     sweeper.abort();
+    watcher.abort();
     tracing::info!("ended");
     Ok(())
 }

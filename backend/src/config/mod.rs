@@ -12,6 +12,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::core::Policy;
+use crate::crypto::root::Token;
 pub use parse::ConfigError;
 pub use sources::{Flags, Sources};
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub root_key_file: PathBuf,
     /// The root key itself, where it comes from the environment.
     pub root_key: Option<Zeroizing<String>>,
+    /// The hardware module that holds the root key, or takes it over.
+    pub pkcs11: Option<Token>,
     /// Whether the demo shop runs beside.
     pub demo: bool,
     /// Limits and lives.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{Settings, Sources};
 use crate::capture::ttl::{self, Ttl};
 use crate::core::Policy;
+use crate::crypto::root::Token;
 
 /// A setting that is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,7 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         http_callbacks: switch(sources, "allow_http_callbacks", false)?,
         root_key_file,
         root_key: sources.find("root_key").map(|text| Zeroizing::new(text.to_owned())),
+        pkcs11: pkcs11(sources)?,
         demo: switch(sources, "demo", false)?,
         policy: policy(sources)?,
         log: parsed(sources, "log", "error, warn, info, debug or trace")?.unwrap_or(tracing::Level::INFO),
@@ -104,6 +106,45 @@ fn tls(sources: &Sources) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
         (Some(_), None) => Err(sources.wrong("tls_key", "a PEM file, beside tls_cert")),
         (None, Some(_)) => Err(sources.wrong("tls_cert", "a PEM file, beside tls_key")),
     }
+}
+
+/// The hardware module. Its PIN has no flag: a command line is seen by every user of the machine.
+fn pkcs11(sources: &Sources) -> Result<Option<Token>, ConfigError> {
+    let Some(module) = sources.find("pkcs11_module") else {
+        let stray = ["pkcs11_token", "pkcs11_slot", "pkcs11_label", "pkcs11_pin", "pkcs11_pin_file"];
+        return match stray.into_iter().find(|name| sources.find(name).is_some()) {
+            Some(name) => Err(sources.wrong(name, "only beside pkcs11_module")),
+            None => Ok(None),
+        };
+    };
+    let pin = match (sources.find("pkcs11_pin"), sources.find("pkcs11_pin_file")) {
+        (Some(pin), _) => Zeroizing::new(pin.to_owned()),
+        (None, Some(file)) => pin_of(sources, std::path::Path::new(file))?,
+        (None, None) => {
+            return Err(sources.wrong("pkcs11_pin_file", "a file that holds the PIN, beside pkcs11_module"));
+        }
+    };
+    let label = sources.find("pkcs11_label").unwrap_or("cardamom").to_owned();
+    Ok(Some(Token {
+        module: PathBuf::from(module),
+        token: sources.find("pkcs11_token").map(str::to_owned),
+        slot: parsed(sources, "pkcs11_slot", "the number of a slot")?,
+        label,
+        pin,
+    }))
+}
+
+fn pin_of(sources: &Sources, file: &std::path::Path) -> Result<Zeroizing<String>, ConfigError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let wrong =
+        || sources.wrong("pkcs11_pin_file", "a file that only its owner may read, with the PIN as its line");
+    let mode = std::fs::metadata(file).map_err(|_| wrong())?.permissions().mode();
+    let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|_| wrong())?);
+    let pin = text.trim_end_matches(['\r', '\n']);
+    if mode & 0o077 != 0 || pin.is_empty() || pin.contains('\n') {
+        return Err(wrong());
+    }
+    Ok(Zeroizing::new(pin.to_owned()))
 }
 
 fn database_url(sources: &Sources) -> Result<Option<Zeroizing<String>>, ConfigError> {

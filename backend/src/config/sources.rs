@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 28] = [
     "listen",
     "data_dir",
     "database_url",
@@ -21,6 +21,12 @@ pub const NAMES: [&str; 22] = [
     "allow_http_callbacks",
     "root_key_file",
     "root_key",
+    "pkcs11_module",
+    "pkcs11_token",
+    "pkcs11_slot",
+    "pkcs11_label",
+    "pkcs11_pin",
+    "pkcs11_pin_file",
     "demo",
     "limits",
     "max_uses",
@@ -110,7 +116,7 @@ impl Sources {
     /// The error of a setting: where it stood, its value unless it is a secret, and what is allowed.
     pub fn wrong(&self, name: &'static str, allowed: &str) -> ConfigError {
         let (origin, value) = self.0.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));
-        let secret = matches!(name, "root_key" | "database_url");
+        let secret = matches!(name, "root_key" | "database_url" | "pkcs11_pin");
         ConfigError {
             origin: origin.to_owned(),
             key: name.to_owned(),

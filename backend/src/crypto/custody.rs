@@ -97,7 +97,7 @@ mod tests {
         let (old, custody) = (LocalRootKey::generate(&entropy), entropy::key(&entropy));
         let wrapped =
             wrap_with_passphrase(&custody, "right", &SALT, &CHEAP, &BINDING, &old, &entropy).unwrap();
-        let both = old.with_new_version(&entropy).unwrap();
+        let both = old.with_new_version(&entropy, false).unwrap();
         let moved = rewrap(&wrapped, &BINDING, &both, &entropy).unwrap();
         assert_eq!(moved[..4], [0, 0, 0, 2]);
         assert!(unwrap(&moved, "right", &both).unwrap().ct_eq(&custody));

@@ -37,6 +37,9 @@ pub enum CryptoError {
     /// The root key is missing, unreadable or another one. The text names a file or line, never key material.
     #[error("root key: {0}")]
     RootKey(String),
+    /// The hardware module that holds the root key does not do what it is asked. The text is the module's.
+    #[error("the module of the root key cannot be used: {0}")]
+    Module(String),
     /// Wrapped under a version of the root key that this process does not hold.
     #[error("version {0} of the root key is not at hand")]
     UnknownVersion(u32),
@@ -115,11 +118,18 @@ fn hmac_sha256(key: &Key32, parts: &[&[u8]]) -> [u8; 32] {
 
 /// A digest over parts that only this root key can make, as hex: HMAC-SHA256 under the subkey of a label, each
 /// part after its length.
-pub fn keyed_digest(root: &dyn root::RootKey, label: &str, parts: &[&[u8]]) -> String {
+pub fn keyed_digest(digests: &root::Digests, label: &str, parts: &[&[u8]]) -> String {
     let lengths: Vec<_> = parts.iter().map(|part| length(part)).collect();
     let joined: Vec<&[u8]> =
         lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]).collect();
-    hex(&hmac_sha256(&root.subkey(label), &joined))
+    hex(&hmac_sha256(&digests.subkey(label), &joined))
+}
+
+/// A key of its own for a purpose: HMAC-SHA256(key, domain | label), each behind its length.
+fn derive(key: &Key32, domain: &[u8], label: &str) -> Key32 {
+    let label = label.as_bytes();
+    let digest = Zeroizing::new(hmac_sha256(key, &[&length(domain), domain, &length(label), label]));
+    Key32::new(&digest)
 }
 
 /// The length of a part as it stands before the part wherever parts are joined.

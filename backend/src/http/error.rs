@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::again::Again;
 use crate::access::AccessError;
 use crate::capture::CaptureError;
+use crate::crypto::CryptoError;
 use crate::json::JsonError;
 use crate::model::Refusal;
 use crate::outbox::OutboxError;
@@ -265,6 +266,14 @@ impl From<VaultError> for ApiError {
                 "Others are changing the same thing; try again.",
             ),
             VaultError::Store(error) => return error.into(),
+            VaultError::Crypto(CryptoError::Module(_) | CryptoError::UnknownVersion(_)) => {
+                tracing::error!(%error, "the root key is out of reach");
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "root_key",
+                    "The key that this needs is out of reach at the moment; try again.",
+                )
+            }
             VaultError::Crypto(_) => return Self::internal(&error),
         };
         Self::new(status, code, detail)

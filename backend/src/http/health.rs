@@ -13,11 +13,15 @@ pub async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The store answers.
+/// The store and the module of the root key answer.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
     (status = 200, description = "The node can serve."),
-    (status = 503, description = "The store does not answer.")))]
+    (status = 503, description = "The store or the root key's module does not answer.")))]
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    if let Err(error) = app.core.root.probe() {
+        tracing::error!(%error, "the root key is out of reach");
+        return (StatusCode::SERVICE_UNAVAILABLE, "the root key is out of reach\n");
+    }
     match app.core.store.health().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {

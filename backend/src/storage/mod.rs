@@ -8,6 +8,7 @@ mod plan;
 pub mod postgres;
 mod repositories;
 pub mod sqlite;
+mod wraps;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page};
+pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
 
 use crate::model::{AuditEntry, Refusal};
 
@@ -63,7 +65,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Send
+    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Wraps + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -25,6 +25,8 @@ pub trait Installation {
     async fn fact(&mut self, name: &'static str) -> Result<Option<String>>;
     /// Writes a named fact if there is none; answers the one that stands.
     async fn add_fact(&mut self, name: &'static str, value: String) -> Result<String>;
+    /// Replaces a named fact that still has a value. Answers whether it did.
+    async fn replace_fact(&mut self, name: &'static str, old: String, new: String) -> Result<bool>;
     /// Whether any vault key exists: without its root key such an installation must not start.
     async fn has_vault_keys(&mut self) -> Result<bool>;
 }

@@ -22,6 +22,11 @@ impl Installation for PostgresTransaction {
         self.fact(name).await?.ok_or(StoreError::Inconsistent { table: "fact", what: "name" })
     }
 
+    async fn replace_fact(&mut self, name: &'static str, old: String, new: String) -> Result<bool> {
+        let sql = "UPDATE fact SET value = $1 WHERE name = $2 AND value = $3";
+        Ok(self.execute(sql, &[&new, &name, &old]).await? == 1)
+    }
+
     async fn has_vault_keys(&mut self) -> Result<bool> {
         self.any("SELECT 1 FROM vault_key LIMIT 1", &[]).await
     }

@@ -21,6 +21,7 @@ mod migrations;
 mod outbox;
 mod rows;
 mod transaction;
+mod wraps;
 
 use std::sync::Arc;
 

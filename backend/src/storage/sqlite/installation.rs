@@ -26,6 +26,14 @@ impl Installation for SqliteTransaction {
         .await
     }
 
+    async fn replace_fact(&mut self, name: &'static str, old: String, new: String) -> Result<bool> {
+        self.run(move |c| {
+            let sql = "UPDATE fact SET value = ?1 WHERE name = ?2 AND value = ?3";
+            Ok(c.execute(sql, params![new, name, old])? == 1)
+        })
+        .await
+    }
+
     async fn has_vault_keys(&mut self) -> Result<bool> {
         self.run(|c| Ok(c.query_row("SELECT EXISTS (SELECT 1 FROM vault_key)", [], |row| row.get(0))?)).await
     }

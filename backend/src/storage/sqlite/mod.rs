@@ -13,6 +13,7 @@ mod keys;
 mod merchants;
 mod outbox;
 mod threads;
+mod wraps;
 
 use std::path::Path;
 use std::sync::Arc;
