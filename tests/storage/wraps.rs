@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use backend::crypto::hex;
-use backend::model::{FormSubmit, Mode, PageResult};
+use backend::model::{FormSubmit, Mode, PageResult, WebhookSecretRow};
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
@@ -41,6 +41,13 @@ async fn wrapped_once(db: &Db) -> Shop {
     let mut event = shop.event("e");
     event.sealed = by(1, 8);
     t.add_event(event).await.unwrap();
+    let secret = WebhookSecretRow {
+        merchant: shop.merchant.clone(),
+        mode: Mode::Test,
+        sealed: by(1, 2),
+        created_at: NOW,
+    };
+    t.add_webhook_secret(secret).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),

@@ -39,6 +39,6 @@ fn proven(core: &Core, token: &str) -> Option<String> {
 }
 
 fn mac(core: &Core, login: &str, end: i64) -> [u8; 32] {
-    let key = core.root.subkey("session token");
+    let key = core.subkey("session token");
     secret::keyed_digest(&key, &[login.as_bytes(), &end.to_be_bytes()])
 }

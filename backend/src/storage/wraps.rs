@@ -51,11 +51,13 @@ pub enum WrapPlace {
     FormSubmit,
     /// The content of an outgoing event.
     Event,
+    /// What a merchant's webhooks are signed with.
+    WebhookSecret,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -65,6 +67,7 @@ impl WrapPlace {
         Self::PageResult,
         Self::FormSubmit,
         Self::Event,
+        Self::WebhookSecret,
     ];
 
     /// The table and the column.
@@ -84,6 +87,7 @@ impl WrapPlace {
             Self::PageResult => ("page_result", "sealed", "id_hash", None, Owner::Row),
             Self::FormSubmit => ("form_submit", "sealed", "id_hash", None, Owner::Row),
             Self::Event => ("outbox_event", "sealed", "id", None, Owner::Row),
+            Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }
     }
