@@ -16,7 +16,7 @@ mod ranges;
 pub mod reference;
 
 pub use brand::Brand;
-pub use cvv::Cvv;
+pub use cvv::{CodeLengths, Cvv};
 pub use entry::{Checked, Entry, FieldError, check};
 pub use expiry::{Expiry, YearMonth};
 pub use field::{Field, FieldOptions, FormRules};

@@ -57,6 +57,7 @@ pub(super) fn field(
             >
                 {text(live, move |state| state.message(field))}
             </p>
+            {(field == Field::CardNumber).then(|| view! { <div inner_html=seed.choice.clone()></div> })}
         </div>
     }
 }
