@@ -2,11 +2,13 @@
 
 use zeroize::Zeroize;
 
-use crate::{CardNumber, Cvv, Expiry, Field, FormRules, Problem, Text, YearMonth, holder, reference};
+use crate::{Brand, CardNumber, Cvv, Expiry, Field, FormRules, Problem, Text, YearMonth, holder, reference};
 
 /// The raw texts of a form, by field. Wiped on drop; Debug shows nothing.
 #[derive(Default)]
 pub struct Entry {
+    /// Which brand of a co-badged card was chosen.
+    pub network: Option<Brand>,
     values: [String; 5],
 }
 
@@ -58,6 +60,8 @@ impl FieldError {
 pub struct Checked {
     /// The normalised number.
     pub number: Option<CardNumber>,
+    /// The chosen brand, where that is not simply the one that the number belongs to.
+    pub network: Option<Brand>,
     /// The trimmed name.
     pub holder: Option<String>,
     /// Month and year.
@@ -76,8 +80,14 @@ pub fn check(rules: &FormRules, entry: &Entry, today: YearMonth) -> Result<Check
         CardNumber::parse(text, validate && !rules.disable_luhn)
     });
     let brand = number.as_ref().map(CardNumber::brand);
+    let network = number.as_ref().map(|number| choose(rules, entry, number));
+    let network = network.transpose().unwrap_or_else(|problem| {
+        errors.push(FieldError { field: Field::CardNumber, problem });
+        None
+    });
     let checked = Checked {
         number,
+        network: network.flatten(),
         holder: take(rules, entry, Field::CardHolder, &mut errors, |text, _| {
             holder::parse(text).map(String::from)
         }),
@@ -86,7 +96,7 @@ pub fn check(rules: &FormRules, entry: &Entry, today: YearMonth) -> Result<Check
             if validate { expiry.check_for_form(today).map(|()| expiry) } else { Ok(expiry) }
         }),
         cvv: take(rules, entry, Field::Cvv, &mut errors, |text, validate| {
-            Cvv::parse(text, if validate { brand } else { None })
+            Cvv::parse_by(text, if validate { brand } else { None }, &rules.codes)
         }),
         reference: take(rules, entry, Field::Reference, &mut errors, |text, _| {
             reference::parse(text).map(String::from)
@@ -101,6 +111,16 @@ pub fn check_field(rules: &FormRules, entry: &Entry, field: Field, today: YearMo
         Ok(_) => None,
         Err(errors) => errors.iter().find(|error| error.field == field).map(|error| error.problem),
     }
+}
+
+/// The brand under which a card is to be used: the only one that the form takes, or the one that was chosen.
+fn choose(rules: &FormRules, entry: &Entry, number: &CardNumber) -> Result<Option<Brand>, Problem> {
+    let networks = rules.accepted.networks(number.digits());
+    let Some(first) = networks.at(0) else { return Err(Problem::NotAccepted) };
+    if !networks.is_choice() {
+        return Ok(Some(first).filter(|&brand| brand != number.brand()));
+    }
+    entry.network.filter(|&brand| networks.has(brand)).map(Some).ok_or(Problem::Choice)
 }
 
 fn take<T>(
@@ -127,7 +147,7 @@ fn take<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FieldOptions;
+    use crate::{Accepted, FieldOptions};
 
     const TODAY: YearMonth = YearMonth { year: 2026, month: 11 };
 
@@ -170,6 +190,27 @@ mod tests {
             check(&FormRules::default(), &entry(["378282246310005", "Ada", "05/31", "123", ""]), TODAY)
                 .unwrap_err();
         assert_eq!(errors, [FieldError { field: Field::Cvv, problem: Problem::CodeLength }]);
+    }
+
+    #[test]
+    fn a_card_that_is_not_accepted_is_refused_and_a_choice_is_asked_for() {
+        let told = |rules: &FormRules, entry: &Entry| match check(rules, entry, TODAY) {
+            Ok(checked) => Ok(checked.network),
+            Err(errors) => Err(errors.iter().map(|e| (e.field, e.problem)).collect::<Vec<_>>()),
+        };
+        let mut entry = entry(["4571 0000 0000 0001", "Ada", "05/31", "123", ""]);
+        let mut rules = FormRules::default();
+        assert_eq!(told(&rules, &entry), Err(vec![(Field::CardNumber, Problem::Choice)]));
+        entry.network = Some(Brand::Mastercard);
+        assert_eq!(told(&rules, &entry), Err(vec![(Field::CardNumber, Problem::Choice)]));
+        entry.network = Some(Brand::Dankort);
+        assert_eq!(told(&rules, &entry), Ok(Some(Brand::Dankort)));
+        rules.accepted = Accepted::only(&[Brand::Visa]);
+        assert_eq!(told(&rules, &entry), Ok(None), "there is nothing to choose");
+        rules.accepted = Accepted::only(&[Brand::Dankort]);
+        assert_eq!(told(&rules, &entry), Ok(Some(Brand::Dankort)), "the one that is accepted");
+        rules.accepted = Accepted::only(&[Brand::Mastercard]);
+        assert_eq!(told(&rules, &entry), Err(vec![(Field::CardNumber, Problem::NotAccepted)]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The fields of the card form: their names in every place that names them, and what a form does with them.
 
+use crate::{Accepted, CodeLengths};
+
 /// A field of the card form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -67,6 +69,12 @@ pub struct FormRules {
     options: [FieldOptions; 5],
     /// Switches the Luhn check off (`disable_luhn`).
     pub disable_luhn: bool,
+    /// The brands that the form takes (`card_types`).
+    pub accepted: Accepted,
+    /// The lengths of security codes (`cvv_lengths`).
+    pub codes: CodeLengths,
+    /// Whether the focus goes on by itself once a field is complete (`auto_advance`).
+    pub auto_advance: bool,
 }
 
 impl Default for FormRules {
@@ -74,7 +82,13 @@ impl Default for FormRules {
     fn default() -> Self {
         let shown = FieldOptions { visible: true, validate: true };
         let hidden = FieldOptions { visible: false, validate: false };
-        Self { options: [shown, shown, shown, shown, hidden], disable_luhn: false }
+        Self {
+            options: [shown, shown, shown, shown, hidden],
+            disable_luhn: false,
+            accepted: Accepted::default(),
+            codes: CodeLengths::default(),
+            auto_advance: false,
+        }
     }
 }
 

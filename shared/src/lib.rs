@@ -17,7 +17,7 @@ pub mod reference;
 pub mod texts;
 
 pub use brand::Brand;
-pub use cvv::Cvv;
+pub use cvv::{CodeLengths, Cvv};
 pub use entry::{Checked, Entry, FieldError, check};
 pub use expiry::{Expiry, YearMonth};
 pub use field::{Field, FieldOptions, FormRules};

@@ -29,6 +29,10 @@ pub enum Problem {
     TooFar,
     /// A card number stands where none may stand.
     HoldsNumber,
+    /// The form does not take cards of this brand.
+    NotAccepted,
+    /// The card carries several brands that the form takes, and none of them was chosen.
+    Choice,
 }
 
 impl Problem {
@@ -46,6 +50,8 @@ impl Problem {
             Self::Past => "past",
             Self::TooFar => "too_far",
             Self::HoldsNumber => "holds_number",
+            Self::NotAccepted => "not_accepted",
+            Self::Choice => "choice",
         }
     }
 
@@ -63,6 +69,8 @@ impl Problem {
             Self::Past,
             Self::TooFar,
             Self::HoldsNumber,
+            Self::NotAccepted,
+            Self::Choice,
         ]
         .into_iter()
         .find(|problem| problem.code() == code)

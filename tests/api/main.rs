@@ -47,6 +47,7 @@ macro_rules! on_both_engines {
 
 mod access;
 mod app;
+mod brands;
 mod canary;
 mod capture;
 mod cli;

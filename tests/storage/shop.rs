@@ -82,6 +82,7 @@ impl Shop {
             fingerprint: String::new(),
             shown: Shown {
                 brand: Brand::Visa,
+                network: None,
                 first_six: "411111".to_owned(),
                 last_four: "1111".to_owned(),
                 digits: 16,
@@ -280,7 +281,7 @@ impl LateSeal for Late {
             Self::Code => return Ok(None),
             Self::Fails => return Err(CryptoError::Open),
         };
-        let shown = ShownChange { expiry: Expiry::new(2033, 3).ok(), holder: None };
+        let shown = ShownChange { expiry: Expiry::new(2033, 3).ok(), holder: None, network: None };
         Ok(Some(SealedPatch { key_version: 1, sealed, shown }))
     }
 

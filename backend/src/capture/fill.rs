@@ -1,6 +1,6 @@
 //! A filled hosted form on its way to a capture: checked again by the form's rules, whatever the browser said.
 
-use shared::{Checked, Entry, Field, FieldError, FormRules, Problem};
+use shared::{CardNumber, Checked, Entry, Field, FieldError, FormRules, Networks, Problem};
 use zeroize::Zeroizing;
 
 use super::CaptureError;
@@ -11,7 +11,7 @@ use super::submit::{self, Captured, FormSwitches, Submission};
 use crate::core::Core;
 use crate::json::{Members, Value};
 use crate::model::{Lock, MerchantId, Mode, Refusal};
-use crate::vault::members;
+use crate::vault::members::{self, NETWORK};
 
 /// The most further members that a link can bring, and their longest name and value in bytes.
 const MAX_EXTRA: usize = 20;
@@ -42,8 +42,8 @@ pub struct Filled {
 
 /// Why a filled form was not stored.
 pub enum FillError {
-    /// Fields were refused; the form is shown again.
-    Fields(Vec<FieldError>),
+    /// Fields were refused; the form is shown again, with the brands that the card leaves a choice between.
+    Fields(Vec<FieldError>, Networks),
     /// The capture was refused.
     Capture(CaptureError),
 }
@@ -107,10 +107,12 @@ async fn store(
     let checked = match shared::check(&rules, &filled.entry, core.now().year_month()) {
         Ok(checked) => checked,
         Err(errors) => {
-            let is_number =
-                |error: &FieldError| error.field == Field::CardNumber && error.problem != Problem::Missing;
+            let is_number = |error: &FieldError| {
+                error.field == Field::CardNumber
+                    && !matches!(error.problem, Problem::Missing | Problem::Choice)
+            };
             submit::count_refused(core, &known, &actor, errors.iter().any(is_number)).await?;
-            return Err(FillError::Fields(errors));
+            return Err(FillError::Fields(errors, choice(&rules, &filled.entry)));
         }
     };
     let reference = checked.reference.clone().or_else(|| filled.reference.clone());
@@ -122,7 +124,7 @@ async fn store(
         reference,
         body: card_members(checked, &extra),
         address: filled.address.clone(),
-        form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use },
+        form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use, code_checked: true },
         once: id_hash.map(|id_hash| Ticket::new(id_hash, &request)),
     };
     let captured = submit::capture(core, facts, submission).await?;
@@ -158,6 +160,17 @@ pub fn usable_extra(extra: &[(String, String)]) -> Vec<(String, String)> {
     extra.iter().filter(usable).take(MAX_EXTRA).cloned().collect()
 }
 
+/// The brands to choose between, the one that was chosen first, where the number can be read.
+fn choice(rules: &FormRules, entry: &Entry) -> Networks {
+    let number = CardNumber::parse(entry.value(Field::CardNumber), false);
+    let networks = number.map_or(Networks::NONE, |number| rules.accepted.networks(number.digits()));
+    if !networks.is_choice() {
+        return Networks::NONE;
+    }
+    let chosen = entry.network.filter(|&brand| networks.has(brand));
+    Networks::of(chosen.into_iter().chain(networks.iter().filter(|&brand| Some(brand) != chosen)))
+}
+
 fn luhn(settings: &Settings) -> bool {
     !settings.disable_luhn && settings.rules().of(Field::CardNumber).validate
 }
@@ -172,6 +185,9 @@ fn card_members(checked: Checked, extra: &[(String, String)]) -> Members {
         body.set("card_number", Value::text(number.digits()));
         body.set("card_type", Value::text(number.brand().wire()));
         body.set("last_four", Value::text(number.last_four()));
+        if let Some(network) = checked.network {
+            body.set(NETWORK, Value::text(network.wire()));
+        }
     }
     if let Some(holder) = checked.holder {
         body.set("card_holder", Value::text(holder));
@@ -200,6 +216,9 @@ fn visible_members(checked: &Checked, reference: Option<&str>, extra: &[(String,
     if let Some(number) = &checked.number {
         request.set("card_type", Value::text(number.brand().wire()));
         request.set("last_four", Value::text(number.last_four()));
+        if let Some(network) = checked.network {
+            request.set(NETWORK, Value::text(network.wire()));
+        }
     }
     if let Some(holder) = &checked.holder {
         request.set("card_holder", Value::text(holder));

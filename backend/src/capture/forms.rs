@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::{Field, FieldOptions, FormRules, Wording};
 use url::Url;
 
+use super::brands::BrandSettings;
 use super::{CaptureError, css, endpoints};
 use crate::access::Caller;
 use crate::core::Core;
@@ -30,6 +31,7 @@ const MAX_LINKS: usize = 16;
 /// The settings of a form, as stored: only what was checked.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the wire")]
 pub struct Settings {
     /// `field_options`, by field name: visible and validate.
     pub fields: BTreeMap<String, (bool, bool)>,
@@ -51,6 +53,10 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// One capture only.
     pub single_use: bool,
+    /// The card types.
+    pub brands: BrandSettings,
+    /// Whether the focus goes on by itself once a field is complete.
+    pub auto_advance: bool,
 }
 
 /// Where a form's callbacks run (design.md, decision 6).
@@ -79,6 +85,9 @@ impl Settings {
     /// The rules of the fields.
     pub fn rules(&self) -> FormRules {
         let mut rules = FormRules::new(self.disable_luhn);
+        rules.accepted = self.brands.accepted();
+        rules.codes = self.brands.codes();
+        rules.auto_advance = self.auto_advance;
         for field in Field::ALL {
             if let Some(&(visible, validate)) = self.fields.get(field.name()) {
                 rules.set(field, FieldOptions { visible, validate });
@@ -221,6 +230,8 @@ fn parse(mut body: Members) -> Result<(Settings, Vec<Url>, Vec<String>), Capture
         strip_spaces: take_bool(&mut body, "strip_spaces")?,
         disable_luhn: take_bool(&mut body, "disable_luhn")?,
         single_use: take_bool(&mut body, "single_use")?,
+        auto_advance: take_bool(&mut body, "auto_advance")?,
+        brands: BrandSettings::take(&mut body)?,
         ..Settings::default()
     };
     if let Some(options) = body.take("field_options") {

@@ -1,6 +1,7 @@
 //! Capturing cards from people who must not be trusted: endpoints with a secret, hosted forms, and the way of
 //! a submitted card into the store.
 
+pub mod brands;
 pub mod css;
 pub mod endpoints;
 pub mod facts;

@@ -48,6 +48,9 @@ pub enum Outcome {
         values: Vec<(String, String)>,
         /// Field name and problem code.
         errors: Vec<(String, String)>,
+        /// Wire names of the brands to choose between, the chosen one first.
+        #[serde(default)]
+        networks: Vec<String>,
         /// Status and general message, where the server refused as a whole.
         failure: Option<(u16, String)>,
     },

@@ -46,11 +46,13 @@ pub struct FormSwitches {
     pub luhn: bool,
     /// Whether the endpoint takes one capture only.
     pub single_use: bool,
+    /// Whether the security code was checked by the form's own lengths already.
+    pub code_checked: bool,
 }
 
 impl Default for FormSwitches {
     fn default() -> Self {
-        Self { luhn: true, single_use: false }
+        Self { luhn: true, single_use: false, code_checked: false }
     }
 }
 
@@ -81,7 +83,12 @@ pub async fn capture(
     let facts_of = facts.prove(core, &unique_id, given, &address).await?;
     let endpoint = &facts_of.endpoint;
     let actor = actor_of(&facts_of, &address);
-    let rules = Rules { luhn: form.luhn, locked: endpoint.lock.is_some(), brand: facts_of.brand };
+    let rules = Rules {
+        luhn: form.luhn,
+        locked: endpoint.lock.is_some(),
+        brand: facts_of.brand,
+        code_checked: form.code_checked,
+    };
     let sorted = match members::sort(body, rules).and_then(|sorted| complete(&facts_of, sorted)) {
         Ok(sorted) => sorted,
         Err(problems) => return Err(refuse_values(core, &facts_of, &actor, problems).await?),
@@ -209,6 +216,7 @@ impl Job<'_> {
                 expiry: sorted.expiry,
                 // A capture onto a card that exists changes its code and expiry only (security rule 20).
                 holder: sorted.holder.clone().filter(|_| self.facts.endpoint.lock.is_some()),
+                network: sorted.network.filter(|_| self.facts.endpoint.lock.is_some()),
             },
         };
         let Some((name, number)) = &sorted.number else {
@@ -216,7 +224,7 @@ impl Job<'_> {
             return Ok(Prepared { token, shown: None, card: None, late });
         };
         let token = self.sealer.token(self.facts.algorithm, number.digits(), attempt);
-        let shown = cards::shown(number, sorted.expiry, sorted.holder.as_deref());
+        let shown = cards::shown(number, sorted);
         let mut row = self.row(token.clone(), shown.clone());
         row.fingerprint = self.sealer.fingerprint(self.facts.algorithm, number.digits());
         let content = Content::new(number, name, sorted.rest.copy()).encode();
@@ -301,6 +309,7 @@ impl Job<'_> {
     fn shown_unknown(&self, change: &ShownChange) -> Shown {
         Shown {
             brand: self.facts.brand.unwrap_or(shared::Brand::Other),
+            network: change.network,
             first_six: String::new(),
             last_four: String::new(),
             digits: 0,

@@ -9,6 +9,8 @@ use super::{CardId, CvvKeyId, KeyId, MerchantId, Mode, Timestamp};
 pub struct Shown {
     /// Brand by leading digits.
     pub brand: Brand,
+    /// The brand that the holder of a co-badged card chose for payments.
+    pub network: Option<Brand>,
     /// At most the first six digits.
     pub first_six: String,
     /// The last four digits.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use shared::{CardNumber, Expiry};
+use shared::CardNumber;
 use zeroize::Zeroizing;
 
 use super::content::Content;
@@ -72,7 +72,7 @@ pub async fn store(
     request: StoreRequest,
 ) -> Result<Saved, VaultError> {
     check_reference(&request.reference)?;
-    let rules = Rules { luhn: true, locked: false, brand: None };
+    let rules = Rules { luhn: true, locked: false, brand: None, code_checked: false };
     let mut sorted = members::sort(request.body, rules).map_err(VaultError::Invalid)?;
     let (name, number) = match (sorted.number.take(), request.number) {
         (Some(known), _) => known,
@@ -81,6 +81,9 @@ pub async fn store(
             return Err(Invalid::new("/card_number", "missing", "A card number is needed.").into());
         }
     };
+    if let Some(network) = sorted.network {
+        members::check_network(network, number.digits())?;
+    }
     let open = open_key(core, caller, access).await?;
     for attempt in 0..64 {
         let token = open.sealer.token(request.algorithm, number.digits(), attempt);
@@ -117,8 +120,11 @@ pub async fn update(
     let open = open_key(core, caller, access).await?;
     let card = find_in(&mut *core.store.read().await?, caller, &open.key, name).await?;
     let card = card.ok_or(VaultError::UnknownCard)?;
-    let rules = Rules { luhn: true, locked: true, brand: Some(card.shown.brand) };
+    let rules = Rules { luhn: true, locked: true, brand: Some(card.shown.brand), code_checked: false };
     let sorted = members::sort(body, rules).map_err(VaultError::Invalid)?;
+    if let Some(network) = sorted.network {
+        members::check_network(network, &card.shown.first_six)?;
+    }
     change(core, caller, &open, name, sorted).await
 }
 
@@ -198,14 +204,15 @@ pub fn check_reference(reference: &str) -> Result<(), VaultError> {
 }
 
 /// What may be shown of a new card.
-pub fn shown(number: &CardNumber, expiry: Option<Expiry>, holder: Option<&str>) -> Shown {
+pub fn shown(number: &CardNumber, sorted: &Sorted) -> Shown {
     Shown {
         brand: number.brand(),
+        network: sorted.network,
         first_six: number.first_six().to_owned(),
         last_four: number.last_four().to_owned(),
         digits: u8::try_from(number.digits().len()).unwrap_or(0),
-        expiry,
-        holder: holder.unwrap_or_default().to_owned(),
+        expiry: sorted.expiry,
+        holder: sorted.holder.clone().unwrap_or_default(),
     }
 }
 
@@ -242,7 +249,7 @@ fn new_card(
         token: card_name.token.clone(),
         reference: card_name.reference.clone(),
         fingerprint: open.sealer.fingerprint(algorithm, number.digits()),
-        shown: shown(number, sorted.expiry, sorted.holder.as_deref()),
+        shown: shown(number, sorted),
         version: 1,
         last_patch: 0,
         waiting: 0,
@@ -289,6 +296,7 @@ async fn change(
         content.merge(sorted.rest.copy());
         let mut changed = card.clone();
         changed.shown.expiry = sorted.expiry.or(card.shown.expiry);
+        changed.shown.network = sorted.network.or(card.shown.network);
         if let Some(holder) = &sorted.holder {
             changed.shown.holder.clone_from(holder);
         }

@@ -1,7 +1,7 @@
 //! Sorting a body's members: the number and the security code are taken out, the rest is checked for numbers
 //! that hide in other members (security rules 9 and 10).
 
-use shared::{Brand, CardNumber, Cvv, Expiry, Problem, digits, mask};
+use shared::{Accepted, Brand, CardNumber, Cvv, Expiry, Problem, digits, mask};
 
 use zeroize::Zeroizing;
 
@@ -22,6 +22,8 @@ pub struct Sorted {
     pub expiry: Option<Expiry>,
     /// The holder among the rest, masked.
     pub holder: Option<String>,
+    /// The choice between the brands of a co-badged card, among the rest.
+    pub network: Option<Brand>,
 }
 
 /// What may stand in a body.
@@ -33,6 +35,8 @@ pub struct Rules {
     pub locked: bool,
     /// The brand of the stored card, where it is known and the body brings no number.
     pub brand: Option<Brand>,
+    /// Whether a form has checked the code by lengths of its own.
+    pub code_checked: bool,
 }
 
 /// Sorts a body. Tells every problem, never a value.
@@ -71,14 +75,26 @@ pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
     }
     sorted.expiry = work.expiry(&sorted.rest);
     sorted.holder = holder(&sorted.rest);
+    sorted.network = work.network(&sorted);
     let brand = sorted.number.as_ref().map(|(_, number)| number.brand()).or(rules.brand);
-    sorted.cvv = work.only_code(brand.filter(|_| rules.luhn));
+    sorted.cvv = work.only_code(brand.filter(|_| rules.luhn && !rules.code_checked));
     if work.problems.is_empty() { Ok(sorted) } else { Err(work.problems) }
 }
 
 /// A number given outside the body (the query), by the rules of one inside.
 pub fn number_alone(name: &str, text: &str) -> Result<CardNumber, Invalid> {
     CardNumber::parse(text, true).map_err(|problem| number_problem(pointer("", name), problem))
+}
+
+/// The member that holds the choice between the brands of a co-badged card.
+pub const NETWORK: &str = "preferred_network";
+
+/// Whether a card of these leading digits carries a brand.
+pub fn check_network(network: Brand, digits: &str) -> Result<(), Invalid> {
+    if network != Brand::Other && Accepted::default().networks(digits).has(network) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("/{NETWORK}"), "unknown", "The card does not carry this brand."))
 }
 
 /// The expiry that a set of members tells, whatever it is called.
@@ -200,6 +216,22 @@ impl Work {
         }
     }
 
+    /// The chosen brand has to be one of the table, and one that the number carries.
+    fn network(&mut self, sorted: &Sorted) -> Option<Brand> {
+        let (_, value) = sorted.rest.iter().find(|(name, _)| *name == NETWORK)?;
+        if is_empty(value) {
+            return None;
+        }
+        let network = Brand::from_wire(value.as_text().unwrap_or_default());
+        let checked = match &sorted.number {
+            Some((_, number)) => check_network(network, number.digits()),
+            // The number is known elsewhere, or to nobody here: a locked endpoint opens nothing.
+            None if network == Brand::Other => check_network(network, ""),
+            None => Ok(()),
+        };
+        checked.map_err(|problem| self.tell(problem)).ok().map(|()| network)
+    }
+
     /// The one code of the body. The same code under two names is one; two codes are refused.
     fn only_code(&mut self, brand: Option<Brand>) -> Option<Cvv> {
         let codes = std::mem::take(&mut self.codes);
@@ -279,8 +311,8 @@ fn pointer(at: &str, name: &str) -> String {
 mod tests {
     use super::*;
 
-    const OPEN: Rules = Rules { luhn: true, locked: false, brand: None };
-    const LOCKED: Rules = Rules { luhn: true, locked: true, brand: None };
+    const OPEN: Rules = Rules { luhn: true, locked: false, brand: None, code_checked: false };
+    const LOCKED: Rules = Rules { luhn: true, locked: true, brand: None, code_checked: false };
 
     fn sorted(body: &str, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
         sort(Members::parse(body.as_bytes()).unwrap(), rules)

@@ -1,6 +1,6 @@
 //! The document as the form needs it: found once, asked by field, never by selector from elsewhere.
 
-use shared::{Entry, Field, FieldOptions, FormRules, Problem, Texts, YearMonth};
+use shared::{Accepted, CodeLengths, Entry, Field, FieldOptions, FormRules, Problem, Texts, YearMonth};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
@@ -8,6 +8,7 @@ use web_sys::{
     HtmlInputElement,
 };
 
+use super::networks;
 use crate::ui::{self, State};
 
 /// The form in the document, and the rules that its markup tells.
@@ -23,6 +24,10 @@ impl Page {
         let form: HtmlFormElement = by_id(ui::FORM)?;
         let mut rules = FormRules::default();
         rules.disable_luhn = form.has_attribute("data-luhn");
+        rules.auto_advance = form.has_attribute("data-advance");
+        let told = |name| form.get_attribute(name).unwrap_or_default();
+        rules.accepted = Accepted::from_names(&told("data-cards"));
+        rules.codes = CodeLengths::from_markup(&told("data-codes"));
         for field in Field::ALL {
             let input = input(field);
             let options = FieldOptions {
@@ -60,6 +65,7 @@ impl Page {
     /// What stands in the inputs now.
     pub fn entry(&self) -> Entry {
         let mut entry = Entry::default();
+        entry.network = networks::chosen();
         for field in self.rules.visible() {
             if let Some(input) = input(field) {
                 entry.set(field, input.value());

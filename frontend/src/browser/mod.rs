@@ -1,6 +1,7 @@
 //! Brings the server's form to life: reads it from the document, hydrates it, and attaches the listeners.
 
 mod dom;
+mod networks;
 mod send;
 mod submit;
 mod typing;
@@ -25,7 +26,7 @@ pub fn start() {
 
     // What was typed before is formatted like what will be.
     for field in page.rules.visible() {
-        typing::settle(&live, field);
+        typing::settle(&page, &live, field);
     }
     // From here on the fields are checked here, in words of our own.
     page.form.set_no_validate(true);
@@ -34,10 +35,11 @@ pub fn start() {
 
 fn attach(page: Page, live: &Live) {
     let form = page.form.clone();
-    dom::listen(&form, "input", {
-        let live = live.clone();
-        move |event| typing::on_input(&event, &live)
-    });
+    // An input method ends its composition without an input event of its own.
+    for name in ["input", "compositionend"] {
+        let (page, live) = (page.clone(), live.clone());
+        dom::listen(&form, name, move |event| typing::on_input(&event, &page, &live));
+    }
     dom::listen(&form, "focusout", {
         let (page, live) = (page.clone(), live.clone());
         move |event| typing::on_leave(&event, &page, &live)

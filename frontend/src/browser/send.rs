@@ -45,6 +45,9 @@ fn message(page: &Page) -> Option<(JsValue, String)> {
     let body = Object::new();
     let mut secret = String::new();
     for input in page.inputs() {
+        if input.type_() == "radio" && (!input.checked() || input.value().is_empty()) {
+            continue;
+        }
         if input.name() == "secret" && input.type_() == "hidden" {
             secret = input.value();
         } else {

@@ -2,35 +2,61 @@
 
 use leptos::prelude::{Update, WithUntracked};
 use shared::edit::{self, Edited, Kind};
-use shared::{Brand, Field, entry};
+use shared::{Brand, Field, Networks, entry};
 use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlInputElement, InputEvent};
 
 use super::dom::{self, Page};
+use super::networks;
 use crate::ui::Live;
 
 /// An input's text changed: format it, follow the brand, and stop complaining about the field.
-pub(super) fn on_input(event: &Event, live: &Live) {
+pub(super) fn on_input(event: &Event, page: &Page, live: &Live) {
     let Some((input, field)) = source(event) else { return };
     let typed = event.dyn_ref::<InputEvent>();
-    // An input method owns the text until it is done; the field is formatted when it is left.
+    // An input method owns the text until it is done.
     if typed.is_some_and(InputEvent::is_composing) {
         return;
     }
     let kind = typed.map_or(Kind::Insert, |typed| Kind::of(&typed.input_type()));
-    format(&input, field, live, kind);
+    format(&input, field, page, live, kind);
     if live.with_untracked(|state| state.problem(field).is_some() || !state.alert.is_empty()) {
         live.update(|state| {
             state.set(field, None);
             state.alert.clear();
         });
     }
+    if page.rules.auto_advance && typed.is_some_and(|typed| typed.input_type() == "insertText") {
+        advance(&input, field, page, live);
+    }
+}
+
+/// Goes on to the next field if this one is complete and right, and the caret at its end. A choice of brands is
+/// not passed over.
+fn advance(input: &HtmlInputElement, field: Field, page: &Page, live: &Live) {
+    let brand = live.with_untracked(|state| state.brand);
+    let text = input.value();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let complete = match field {
+        // Visa cards of 19 digits are rare, those of other brands are not.
+        Field::CardNumber if brand == Brand::Visa => digits == 16,
+        Field::CardNumber => digits == brand.max_length(),
+        Field::Expiry => digits == 4,
+        Field::Cvv => digits == page.rules.codes.longest(brand),
+        _ => false,
+    };
+    let at_end = input.selection_start().ok().flatten().is_some_and(|caret| caret as usize == text.len());
+    let right = || entry::check_field(&page.rules, &page.entry(), field, dom::today()).is_none();
+    let next = page.rules.visible().skip_while(|&of| of != field).nth(1);
+    if let Some(next) = next.filter(|_| complete && at_end && networks::chosen().is_none() && right()) {
+        page.focus(next);
+    }
 }
 
 /// A field was left: tell what is wrong with it, unless nothing was entered yet.
 pub(super) fn on_leave(event: &Event, page: &Page, live: &Live) {
     let Some((input, field)) = source(event) else { return };
-    format(&input, field, live, Kind::Insert);
+    format(&input, field, page, live, Kind::Insert);
     if input.value().trim().is_empty() {
         return;
     }
@@ -41,25 +67,25 @@ pub(super) fn on_leave(event: &Event, page: &Page, live: &Live) {
 }
 
 /// Formats what was in a field before anybody listened.
-pub(super) fn settle(live: &Live, field: Field) {
+pub(super) fn settle(page: &Page, live: &Live, field: Field) {
     if let Some(input) = dom::input(field).filter(|input| !input.value().is_empty()) {
-        format(&input, field, live, Kind::Insert);
+        format(&input, field, page, live, Kind::Insert);
     }
 }
 
-fn format(input: &HtmlInputElement, field: Field, live: &Live, kind: Kind) {
+fn format(input: &HtmlInputElement, field: Field, page: &Page, live: &Live, kind: Kind) {
     let text = input.value();
     let caret = input.selection_start().ok().flatten().map_or(text.len(), |caret| caret as usize);
     let edited = match field {
         Field::CardNumber => {
             let edited = edit::number(&text, caret, kind);
-            follow_brand(&edited.text, live);
+            follow_brand(&edited.text, page, live);
             edited
         }
         Field::Expiry => edit::expiry(&text, caret, kind),
         Field::Cvv => {
-            let longest = live.with_untracked(|state| state.brand).cvv_lengths().last().copied();
-            edit::cvv(&text, caret, usize::from(longest.unwrap_or(4)))
+            let brand = live.with_untracked(|state| state.brand);
+            edit::cvv(&text, caret, page.rules.codes.longest(brand))
         }
         Field::CardHolder | Field::Reference => return,
     };
@@ -75,15 +101,21 @@ fn write(input: &HtmlInputElement, edited: &Edited) {
     let _ = input.set_selection_end(caret);
 }
 
-fn follow_brand(number: &str, live: &Live) {
+fn follow_brand(number: &str, page: &Page, live: &Live) {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     let brand = Brand::of(&digits);
+    let carried = page.rules.accepted.networks(&digits);
+    let offered = if carried.is_choice() { carried } else { Networks::NONE };
+    if networks::offered() != offered {
+        networks::offer(offered);
+    }
     if live.with_untracked(|state| state.brand != brand) {
         live.update(|state| {
             state.brand = brand;
             // Another brand has another code: what was wrong with this one is unknown now.
             state.set(Field::Cvv, None);
         });
+        networks::mark(brand);
     }
 }
 

@@ -4,6 +4,8 @@ use leptos::prelude::*;
 use shared::{Field, FormRules, Text, Texts};
 
 use super::FormPage;
+use super::brand_choice::brand_choice;
+use super::brand_marks::brand_marks;
 use super::notice::{Notice, notice};
 use super::shell::{Shell, document};
 use crate::ui::{self, Seed, State};
@@ -26,7 +28,11 @@ pub fn form_page(page: &FormPage) -> String {
 fn body(page: &FormPage) -> impl IntoView + use<> {
     let texts = &page.wording.texts;
     let state = State::refused(texts.clone(), &page.errors, page.alert.clone().unwrap_or_default());
-    let seed = Seed { values: page.values.clone(), locked: page.needs_fragment };
+    let seed = Seed {
+        values: page.values.clone(),
+        choice: brand_choice(page.networks, texts),
+        locked: page.needs_fragment,
+    };
     let fields = ui::fields(&page.rules, &seed, &ArcRwSignal::new(state));
     let hidden: Vec<_> = page
         .hidden
@@ -42,11 +48,15 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 action=page.action.clone()
                 data-luhn=page.rules.disable_luhn.then_some("off")
                 data-texts=of_browser
+                data-cards=given(&page.card_types.join(" "))
+                data-codes=given(&page.codes)
+                data-advance=page.rules.auto_advance.then_some("on")
                 aria-labelledby="cardamom-title"
             >
                 <h1 id="cardamom-title">{page.title.clone()}</h1>
                 {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
+                {brand_marks(&page.card_types, texts)}
                 <div id=ui::ROOT>{fields}</div>
                 <p class="trust">
                     <svg viewBox="0 0 16 16" aria-hidden="true">
@@ -71,6 +81,11 @@ fn of_browser(texts: &Texts, rules: &FormRules) -> String {
     lines.join("\n")
 }
 
+/// An attribute that is left out where there is nothing to say.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// Shown by the lack of scripts, or by `page.js` when the address holds no secret (security rule 18).
 fn fragment_messages(texts: &Texts) -> impl IntoView + use<> {
     view! {
@@ -85,7 +100,7 @@ fn fragment_messages(texts: &Texts) -> impl IntoView + use<> {
 
 #[cfg(test)]
 mod tests {
-    use shared::{FieldError, FieldOptions, Problem, Wording};
+    use shared::{Brand, FieldError, FieldOptions, Networks, Problem, Wording};
 
     use super::*;
     use crate::page::{Asset, Assets};
@@ -103,6 +118,9 @@ mod tests {
             hidden: vec![("order".to_owned(), "\"><b>7".to_owned())],
             values: Vec::new(),
             errors: Vec::new(),
+            networks: Networks::NONE,
+            card_types: Vec::new(),
+            codes: String::new(),
             alert: None,
             needs_fragment: false,
             config: r#"{"form":"pcd","x":"\u003c/script>"}"#.to_owned(),
@@ -164,6 +182,34 @@ mod tests {
         assert!(html.contains("aria-describedby=\"cardamom-expiry-error\""));
         assert!(html.contains("<li><a href=\"#cardamom-expiry\">"));
         assert!(html.contains("<li hidden><a href=\"#cardamom-card_number\">"));
+    }
+
+    #[test]
+    fn a_choice_of_brands_is_shown_where_the_card_leaves_one() {
+        let mut page = page();
+        let hidden = form_page(&page);
+        assert!(hidden.contains("id=\"cardamom-networks\" hidden"), "{hidden}");
+        page.networks = Networks::of([Brand::Dankort, Brand::Visa].into_iter());
+        let shown = form_page(&page).split("<body>").nth(1).unwrap().to_owned();
+        assert!(!shown.contains("id=\"cardamom-networks\" hidden"));
+        let radios: Vec<_> = shown.split("<input type=\"radio\"").skip(1).collect();
+        assert_eq!(radios.len(), 3);
+        for (radio, value) in radios.iter().zip(["value=\"dankort\"", "value=\"visa\"", "value=\"\""]) {
+            assert!(radio.contains(value), "{radio}");
+        }
+        assert!(radios[0].contains(" checked") && shown.matches(" checked").count() == 1);
+    }
+
+    #[test]
+    fn the_accepted_cards_have_marks_and_a_text() {
+        let mut page = page();
+        assert!(!form_page(&page).contains("id=\"cardamom-marks\""));
+        page.card_types = vec!["visa".to_owned(), "cartes_bancaires".to_owned(), "other".to_owned()];
+        page.codes = "amex:34".to_owned();
+        let html = form_page(&page);
+        assert!(html.contains("accepted_cardscolon Visa, CB<") && html.contains("data-codes=\"amex:34\""));
+        assert!(html.contains("data-cards=\"visa cartes_bancaires other\""));
+        assert_eq!(html.matches("class=\"mark\"").count(), 2);
     }
 
     #[test]

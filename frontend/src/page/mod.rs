@@ -1,11 +1,13 @@
 //! Whole HTML documents, rendered on the server: data in, text out. Nothing here is asynchronous, sets a
 //! cookie or knows the store.
 
+mod brand_choice;
+mod brand_marks;
 mod form;
 mod notice;
 mod shell;
 
-use shared::{Field, FieldError, FormRules, Wording};
+use shared::{Field, FieldError, FormRules, Networks, Wording};
 
 pub use form::form_page;
 pub use notice::{Notice, notice_page};
@@ -47,6 +49,12 @@ pub struct FormPage {
     pub values: Vec<(Field, String)>,
     /// What was refused, per field.
     pub errors: Vec<FieldError>,
+    /// The brands to choose between, after a refused plain POST; the chosen one first.
+    pub networks: Networks,
+    /// The card types that are taken, as their wire names; empty for all.
+    pub card_types: Vec<String>,
+    /// The lengths of security codes, as `CodeLengths::from_markup` reads them.
+    pub codes: String,
     /// A general message above the fields.
     pub alert: Option<String>,
     /// Whether the secret is in the fragment, where only a script can read it (security rule 18).

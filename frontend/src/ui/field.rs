@@ -58,6 +58,7 @@ pub(super) fn field(
             >
                 {words(live, move |state| state.message(field))}
             </p>
+            {(field == Field::CardNumber).then(|| view! { <div inner_html=seed.choice.clone()></div> })}
         </div>
     }
 }

@@ -28,6 +28,8 @@ pub struct State {
 pub struct Seed {
     /// Values kept after a refused submit. Number and code are never taken from here.
     pub values: Vec<(Field, String)>,
+    /// The markup of the choice between the brands of a co-badged card.
+    pub choice: String,
     /// Whether the form cannot be sent until a script has completed it.
     pub locked: bool,
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use frontend::{FormPage, Notice, form_page};
 use serde_json::json;
-use shared::{Entry, Field, FormRules, Text, Wording};
+use shared::{Brand, Entry, Field, FormRules, Networks, Text, Wording};
 use zeroize::Zeroizing;
 
 use super::answer::{self, Config};
@@ -30,9 +30,10 @@ use crate::languages;
 use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
 use crate::vault::Invalid;
+use crate::vault::members::NETWORK;
 
 /// Parameters of the page's address that are not stored with the card.
-const OWN: [&str; 7] = ["unique_id", "secret", "reference", "title", "testing", SUBMIT_ID, LOCALE];
+const OWN: [&str; 8] = ["unique_id", "secret", "reference", "title", "testing", SUBMIT_ID, LOCALE, NETWORK];
 /// The hidden input that gives a submit its number: the same when it is sent again.
 const SUBMIT_ID: &str = "submit_id";
 
@@ -214,6 +215,8 @@ pub struct Draft<'a> {
     pub values: Vec<(Field, String)>,
     /// What was wrong with which field.
     pub errors: Vec<shared::FieldError>,
+    /// The brands to choose between.
+    pub networks: Option<Networks>,
     /// What was wrong as a whole.
     pub failure: Option<(u16, String)>,
     /// The page's language.
@@ -249,6 +252,9 @@ impl Draft<'_> {
             hidden,
             values: self.values,
             errors: self.errors,
+            networks: self.networks.unwrap_or(Networks::NONE),
+            card_types: settings.brands.card_types.clone(),
+            codes: settings.brands.codes_markup(),
             alert: self.failure.map(|(status, _)| self.wording.get(alert(status)).to_owned()),
             needs_fragment: self.fragment,
             wording: self.wording,
@@ -300,6 +306,7 @@ fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: 
             SUBMIT_ID => filled.submit_id = text,
             "unique_id" => filled.unique_id = text,
             "secret" => filled.secret = Zeroizing::new(text),
+            NETWORK => filled.entry.network = Some(Brand::from_wire(&text)),
             _ => {
                 if let Some(field) = Field::from_name(&name) {
                     if field == Field::Reference {
@@ -332,7 +339,7 @@ fn note(content: &mut Vec<u8>, name: &str, text: &str) {
 async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_json::Value>, ApiError> {
     let filed = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => filed,
-        Err(FillError::Fields(errors)) => return Err(field_errors(&errors).into()),
+        Err(FillError::Fields(errors, _)) => return Err(field_errors(&errors).into()),
         Err(FillError::Capture(error)) => return Err(error.into()),
     };
     let runner = filed.settings.runner();
@@ -353,7 +360,7 @@ async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_js
 
 /// Files a plain form; answers where to go.
 async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
-    let (errors, failure) = match fill::file(&app.core, &app.facts, filled).await {
+    let (errors, networks, failure) = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => {
             let outcome = Stored::of(filled, &filed);
             return Ok(match filed.settings.runner() {
@@ -365,13 +372,13 @@ async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
                 Runner::None => outcome.keep_result(app, None).await?,
             });
         }
-        Err(FillError::Fields(errors)) => (errors, None),
+        Err(FillError::Fields(errors, networks)) => (errors, networks, None),
         Err(FillError::Capture(error)) => {
             let error = ApiError::from(error);
             if error.status() == StatusCode::NOT_FOUND {
                 return Ok("/v1/capture/result/ended".to_owned());
             }
-            (Vec::new(), Some((error.status().as_u16(), error.detail().to_owned())))
+            (Vec::new(), Networks::NONE, Some((error.status().as_u16(), error.detail().to_owned())))
         }
     };
     let Ok(facts) =
@@ -379,12 +386,17 @@ async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
     else {
         return Ok("/v1/capture/result/ended".to_owned());
     };
-    let outcome = refused(filled, &errors, failure);
+    let outcome = refused(filled, &errors, networks, failure);
     let id = results::keep(&app.core, &facts.endpoint.merchant, facts.endpoint.mode, &outcome).await?;
     Ok(format!("/v1/capture/result/{id}"))
 }
 
-fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16, String)>) -> Outcome {
+fn refused(
+    filled: &Filled,
+    errors: &[shared::FieldError],
+    networks: Networks,
+    failure: Option<(u16, String)>,
+) -> Outcome {
     let keeps = [Field::CardHolder, Field::Expiry, Field::Reference];
     let mut hidden = fill::usable_extra(&filled.extra);
     let reference = filled.reference.clone().filter(|text| !shared::digits::holds_card_number(text));
@@ -405,6 +417,7 @@ fn refused(filled: &Filled, errors: &[shared::FieldError], failure: Option<(u16,
             .filter(|(_, text)| !shared::digits::holds_card_number(text))
             .collect(),
         errors: errors.iter().map(|e| (e.field.name().to_owned(), e.problem.code().to_owned())).collect(),
+        networks: networks.iter().map(|brand| brand.wire().to_owned()).collect(),
         failure,
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use frontend::Notice;
-use shared::{Field, FieldError, Problem, Wording};
+use shared::{Brand, Field, FieldError, Networks, Problem, Wording};
 
 use super::answer::{self, Config};
 use super::form::Draft;
@@ -87,7 +87,9 @@ async fn form_again(
     settings: &Settings,
     wording: Wording,
 ) -> Result<Response, ApiError> {
-    let Outcome::Refused { form, unique_id, secret, hidden, values, errors, failure } = read.outcome else {
+    let Outcome::Refused { form, unique_id, secret, hidden, values, errors, networks, failure } =
+        read.outcome
+    else {
         return Ok(answer::gone(app, wording));
     };
     let Some(endpoint) = endpoints::find_of(&app.core, &read.merchant, read.mode, &unique_id).await? else {
@@ -108,6 +110,7 @@ async fn form_again(
             .filter_map(|(name, text)| Some((Field::from_name(&name)?, text)))
             .collect(),
         errors: errors.iter().filter_map(|(field, problem)| field_error(field, problem)).collect(),
+        networks: Some(Networks::of(networks.iter().map(|name| Brand::from_wire(name)))),
         failure,
         wording,
     };

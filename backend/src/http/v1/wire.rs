@@ -66,6 +66,9 @@ pub struct Tokenised {
 pub struct CardMetadata {
     /// Brand, such as `visa`.
     pub brand: String,
+    /// The brand that the holder of a co-badged card chose for payments, such as `dankort`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_network: Option<String>,
     /// At most the first six digits.
     pub first_six: String,
     /// The last four digits.
@@ -204,6 +207,12 @@ pub struct FormCreate {
     strip_spaces: Option<bool>,
     /// One capture only.
     single_use: Option<bool>,
+    /// The card types that are taken, by their names in `card_type`, the preferred one first; all where left out.
+    card_types: Option<Vec<String>>,
+    /// By card type, the lengths that its security code may have: 3, 4 or both.
+    cvv_lengths: Option<std::collections::BTreeMap<String, Vec<u8>>>,
+    /// Whether the focus goes on to the next field once a field is complete; off where left out.
+    auto_advance: Option<bool>,
 }
 
 /// Something that was deleted.
@@ -218,6 +227,7 @@ impl CardMetadata {
     pub fn of(shown: &Shown, now: Timestamp) -> Self {
         Self {
             brand: shown.brand.wire().to_owned(),
+            preferred_network: shown.network.map(|network| network.wire().to_owned()),
             first_six: shown.first_six.clone(),
             last_four: shown.last_four.clone(),
             masked: shared::mask::number(&shown.first_six, &shown.last_four, usize::from(shown.digits)),

@@ -14,7 +14,7 @@ use crate::storage::plan::Identity;
 /// The columns, in the order in which `read` takes them.
 pub const COLUMNS: &str = "id, merchant_id, mode, key_id, key_version, token, reference, fingerprint, brand, \
                            first_six, last_four, digits, expiry_year, expiry_month, holder, version, last_patch, waiting, \
-                           waiting_bytes, sealed, created_at, updated_at";
+                           waiting_bytes, sealed, created_at, updated_at, network";
 
 /// A row as a record.
 pub fn read(row: &Row) -> Result<Card> {
@@ -34,6 +34,7 @@ pub fn read(row: &Row) -> Result<Card> {
         fingerprint: row.get(7)?,
         shown: Shown {
             brand: Brand::from_wire(row.get(8)?),
+            network: row.get::<Option<&str>>(22)?.map(Brand::from_wire),
             first_six: row.get(9)?,
             last_four: row.get(10)?,
             digits: row.number(11)?,
@@ -61,7 +62,7 @@ pub async fn insert(t: &PostgresTransaction, cards: &[Card]) -> Result<u64> {
          SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::TEXT[],
              $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::TEXT[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[],
              $14::BIGINT[], $15::TEXT[], $16::BIGINT[], $17::BIGINT[], $18::BIGINT[], $19::BIGINT[],
-             $20::BYTEA[], $21::BIGINT[], $22::BIGINT[])
+             $20::BYTEA[], $21::BIGINT[], $22::BIGINT[], $23::TEXT[])
          ON CONFLICT (key_id, token, reference) DO NOTHING"
     );
     t.execute(
@@ -89,6 +90,7 @@ pub async fn insert(t: &PostgresTransaction, cards: &[Card]) -> Result<u64> {
             &column(cards, |card| card.sealed.as_slice()),
             &column(cards, |card| card.created_at.millis()),
             &column(cards, |card| card.updated_at.millis()),
+            &column(cards, |card| card.shown.network.map(Brand::wire)),
         ],
     )
     .await
@@ -127,10 +129,10 @@ pub async fn update_counters(t: &PostgresTransaction, cards: &[Card]) -> Result<
     t.execute(
         "UPDATE card SET last_patch = n.last_patch, waiting = n.waiting, waiting_bytes = n.waiting_bytes,
              expiry_year = n.expiry_year, expiry_month = n.expiry_month, holder = n.holder,
-             updated_at = n.updated_at
+             updated_at = n.updated_at, network = n.network
          FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[],
-             $7::TEXT[], $8::BIGINT[])
-             AS n (id, last_patch, waiting, waiting_bytes, expiry_year, expiry_month, holder, updated_at)
+             $7::TEXT[], $8::BIGINT[], $9::TEXT[])
+             AS n (id, last_patch, waiting, waiting_bytes, expiry_year, expiry_month, holder, updated_at, network)
          WHERE card.id = n.id",
         &[
             &column(cards, |card| card.id.as_str()),
@@ -141,6 +143,7 @@ pub async fn update_counters(t: &PostgresTransaction, cards: &[Card]) -> Result<
             &column(cards, |card| month(&card.shown)),
             &column(cards, |card| card.shown.holder.as_str()),
             &column(cards, |card| card.updated_at.millis()),
+            &column(cards, |card| card.shown.network.map(Brand::wire)),
         ],
     )
     .await?;

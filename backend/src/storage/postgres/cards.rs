@@ -110,7 +110,7 @@ async fn fold(t: &PostgresTransaction, card: &Card) -> Result<bool> {
     let changed = t
         .execute(
             "UPDATE card SET sealed = $1, key_version = $2, expiry_year = $3, expiry_month = $4, holder = $5,
-                 version = version + 1, waiting = 0, waiting_bytes = 0, updated_at = $6
+                 version = version + 1, waiting = 0, waiting_bytes = 0, updated_at = $6, network = $11
              WHERE id = $7 AND merchant_id = $8 AND version = $9 AND last_patch = $10",
             &[
                 &card.sealed,
@@ -123,6 +123,7 @@ async fn fold(t: &PostgresTransaction, card: &Card) -> Result<bool> {
                 &card.merchant.as_str(),
                 &i64::from(card.version),
                 &i64::from(card.last_patch),
+                &card.shown.network.map(shared::Brand::wire),
             ],
         )
         .await?;

@@ -13,6 +13,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../../migrations/postgres/0001_initial.sql")),
     (2, include_str!("../../../migrations/postgres/0002_form_submit.sql")),
     (3, include_str!("../../../migrations/postgres/0003_outbox_delivery.sql")),
+    (4, include_str!("../../../migrations/postgres/0004_preferred_network.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_form_submit.sql")),
     (3, include_str!("../../../migrations/sqlite/0003_outbox_delivery.sql")),
+    (4, include_str!("../../../migrations/sqlite/0004_preferred_network.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

@@ -1,0 +1,125 @@
+//! What a form says about card brands: which it takes, in which order of preference, and how long their security
+//! codes are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::{Accepted, Brand, CodeLengths};
+
+use crate::json::{Members, Value};
+use crate::vault::Invalid;
+
+/// The settings, as stored: only what was checked.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
+pub struct BrandSettings {
+    /// `card_types`: wire names, the preferred one first; empty takes all.
+    pub card_types: Vec<String>,
+    /// `cvv_lengths`: by wire name, 3 or 4 or both.
+    pub cvv_lengths: BTreeMap<String, Vec<u8>>,
+}
+
+impl BrandSettings {
+    /// Takes its members out of the body that makes a form.
+    pub fn take(body: &mut Members) -> Result<Self, Invalid> {
+        Ok(Self { card_types: take_types(body)?, cvv_lengths: take_lengths(body)? })
+    }
+
+    /// The brands that are taken.
+    pub fn accepted(&self) -> Accepted {
+        let order: Vec<Brand> = self.card_types.iter().map(|name| Brand::from_wire(name)).collect();
+        Accepted::only(&order)
+    }
+
+    /// The lengths of security codes.
+    pub fn codes(&self) -> CodeLengths {
+        let mut codes = CodeLengths::default();
+        for (name, lengths) in &self.cvv_lengths {
+            codes.set(Brand::from_wire(name), lengths);
+        }
+        codes
+    }
+
+    /// The lengths for the page's markup, as `CodeLengths::from_markup` reads them.
+    pub fn codes_markup(&self) -> String {
+        let entry = |(name, lengths): (&String, &Vec<u8>)| {
+            let digits: String = lengths.iter().map(ToString::to_string).collect();
+            format!("{name}:{digits}")
+        };
+        self.cvv_lengths.iter().map(entry).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn take_types(body: &mut Members) -> Result<Vec<String>, Invalid> {
+    const AT: &str = "/card_types";
+    let items = match body.take("card_types") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::List(items)) => items,
+        Some(_) => return Err(Invalid::new(AT, "type", "This has to be a list of card types.")),
+    };
+    if items.is_empty() {
+        return Err(Invalid::new(AT, "empty", "A form has to take at least one card type."));
+    }
+    let mut types: Vec<String> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let name = item.as_text().unwrap_or_default();
+        check_name(name, &format!("{AT}/{index}"))?;
+        if types.iter().any(|known| known == name) {
+            return Err(Invalid::new(format!("{AT}/{index}"), "twice", "This card type is listed already."));
+        }
+        types.push(name.to_owned());
+    }
+    Ok(types)
+}
+
+fn take_lengths(body: &mut Members) -> Result<BTreeMap<String, Vec<u8>>, Invalid> {
+    let options = match body.take("cvv_lengths") {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Object(options)) => options,
+        Some(_) => {
+            let detail = "This has to be an object of card types with their lengths.";
+            return Err(Invalid::new("/cvv_lengths", "type", detail));
+        }
+    };
+    let mut all = BTreeMap::new();
+    for (name, value) in options {
+        let shown = if shared::digits::holds_card_number(&name) { "…" } else { &name };
+        let at = format!("/cvv_lengths/{}", shown.chars().take(60).collect::<String>());
+        check_name(&name, &at)?;
+        let wrong = || Invalid::new(at.clone(), "range", "This has to be a list of 3, 4 or both.");
+        let Value::List(items) = value else { return Err(wrong()) };
+        let mut lengths = Vec::new();
+        for item in &items {
+            let length =
+                item.as_typed().and_then(|text| text.parse().ok()).filter(|length| matches!(length, 3 | 4));
+            lengths.push(length.ok_or_else(wrong)?);
+        }
+        lengths.sort_unstable();
+        lengths.dedup();
+        if lengths.is_empty() {
+            return Err(wrong());
+        }
+        all.insert(name, lengths);
+    }
+    Ok(all)
+}
+
+fn check_name(name: &str, at: &str) -> Result<(), Invalid> {
+    if name == Brand::Other.wire() || Brand::from_wire(name) != Brand::Other {
+        return Ok(());
+    }
+    Err(Invalid::new(at, "unknown", "There is no such card type."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_markup_leads_back() {
+        let mut body = Members::parse(br#"{"cvv_lengths":{"amex":[4,3,3],"mada":["3"]}}"#).unwrap();
+        let brands = BrandSettings::take(&mut body).unwrap();
+        assert_eq!(brands.codes_markup(), "amex:34 mada:3");
+        assert_eq!(CodeLengths::from_markup(&brands.codes_markup()), brands.codes());
+    }
+}
