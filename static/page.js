@@ -108,7 +108,7 @@
     link.target = "_top";
     link.rel = "noreferrer";
     link.className = "button";
-    link.textContent = "Continue";
+    link.textContent = config.texts.continue;
     notice.append(link);
   }
 

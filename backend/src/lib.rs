@@ -1,7 +1,7 @@
 //! Cardamom's server: a vault for payment cards with hosted capture forms.
 //!
 //! `http` calls the use cases (`capture`, `vault`, `access`), these call `outbox` and `storage`, and everything
-//! speaks the records of `model`. `crypto`, `json` and `tls` are leaves. `boot` puts the parts together.
+//! speaks the records of `model`. `crypto`, `json`, `languages` and `tls` are leaves. `boot` puts the parts together.
 
 pub mod access;
 pub mod assets;
@@ -14,6 +14,7 @@ pub mod crypto;
 pub mod demo;
 pub mod http;
 pub mod json;
+pub mod languages;
 pub mod model;
 pub mod outbox;
 pub mod outgoing;

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use crate::{CardNumber, Cvv, Expiry, Field, FormRules, Problem, YearMonth, holder, reference};
+use crate::{CardNumber, Cvv, Expiry, Field, FormRules, Problem, Text, YearMonth, holder, reference};
 
 /// The raw texts of a form, by field. Wiped on drop; Debug shows nothing.
 #[derive(Default)]
@@ -47,9 +47,9 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// What the person reads beside the field: says what to do, not what went wrong.
-    pub const fn message(self) -> &'static str {
-        message(self.field, self.problem)
+    /// The key of what the person reads beside the field.
+    pub const fn text(self) -> Text {
+        Text::problem(self.field, self.problem)
     }
 }
 
@@ -121,34 +121,6 @@ fn take<T>(
             errors.push(FieldError { field, problem });
             None
         }
-    }
-}
-
-/// One message for each pair that can occur; the rest share the last line.
-const fn message(field: Field, problem: Problem) -> &'static str {
-    match (field, problem) {
-        (Field::CardNumber, Problem::Missing) => "Enter the number on the front of your card.",
-        (Field::CardNumber | Field::Cvv, Problem::Characters) => "Use digits only.",
-        (Field::CardNumber, Problem::TooShort) => {
-            "This number is too short. Check that all digits are there."
-        }
-        (Field::CardNumber, Problem::TooLong) => "This number is too long. Check for extra digits.",
-        (Field::CardNumber, _) => "This number is not valid. Check it digit by digit.",
-        (Field::CardHolder, Problem::Missing) => "Enter the name as it is printed on your card.",
-        (Field::CardHolder, Problem::HoldsNumber) => "Enter the name, not the number.",
-        (Field::CardHolder, Problem::TooLong) => "This name is too long. Use at most 100 characters.",
-        (Field::CardHolder, _) => "Use only letters, spaces and usual punctuation.",
-        (Field::Expiry, Problem::Missing) => "Enter the month and year, for example 05/31.",
-        (Field::Expiry, Problem::Month) => "The month must be between 01 and 12.",
-        (Field::Expiry, Problem::Past) => "This card has expired. Use another card.",
-        (Field::Expiry, Problem::TooFar) => "This year is too far away. Check the date on your card.",
-        (Field::Expiry, _) => "Enter month and year as MM/YY, for example 05/31.",
-        (Field::Cvv, Problem::Missing) => "Enter the security code.",
-        (Field::Cvv, _) => "The code has 3 digits on the back, or 4 on the front of American Express cards.",
-        (Field::Reference, Problem::Missing) => "Enter a reference.",
-        (Field::Reference, Problem::HoldsNumber) => "Do not enter a card number here.",
-        (Field::Reference, Problem::TooLong) => "This reference is too long.",
-        (Field::Reference, _) => "This reference has characters that cannot be used.",
     }
 }
 

@@ -46,17 +46,6 @@ impl Field {
         }
     }
 
-    /// The label, in English.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::CardNumber => "Card number",
-            Self::CardHolder => "Name on card",
-            Self::Expiry => "Expiry date",
-            Self::Cvv => "Security code",
-            Self::Reference => "Reference",
-        }
-    }
-
     /// The bit of this field in a set of fields.
     pub const fn bit(self) -> u8 {
         1 << self as u8

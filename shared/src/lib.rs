@@ -1,5 +1,5 @@
-//! What the form in the browser and the server must agree on: card types, the rules for them with their
-//! messages, and the description of a hosted form. No I/O, no clock, no randomness; small enough for wasm.
+//! What the form in the browser and the server must agree on: card types, the rules for them, the
+//! keys of what is read, and the description of a hosted form. No I/O, no clock, no randomness; small enough for wasm.
 
 pub mod brand;
 pub mod cvv;
@@ -14,6 +14,7 @@ pub mod networks;
 pub mod number;
 mod ranges;
 pub mod reference;
+pub mod texts;
 
 pub use brand::Brand;
 pub use cvv::Cvv;
@@ -22,3 +23,4 @@ pub use expiry::{Expiry, YearMonth};
 pub use field::{Field, FieldOptions, FormRules};
 pub use networks::{Accepted, Networks};
 pub use number::{CardNumber, Problem};
+pub use texts::{Text, Texts, Wording};

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::{Brand, digits};
 
-/// Why a value of a field was refused. Each has one message, in `Problem::message`.
+/// Why a value of a field was refused. What the person reads of it is `Text::problem`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// Nothing was entered.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
-use shared::{Field, FieldOptions, FormRules};
+use shared::{Field, FieldOptions, FormRules, Wording};
 use url::Url;
 
 use super::{CaptureError, css, endpoints};
@@ -14,6 +14,7 @@ use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::secret;
 use crate::json::{Members, Value};
+use crate::languages::Asked;
 use crate::model::{HostedForm, MerchantId, Mode, Outcome};
 use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
@@ -84,6 +85,11 @@ impl Settings {
             }
         }
         rules
+    }
+
+    /// The language of the form's pages, as the form and the person want it.
+    pub fn wording(&self, asked: &Asked) -> Wording {
+        asked.wording()
     }
 
     /// Where the callbacks run: what needs a document or the network needs the done page.

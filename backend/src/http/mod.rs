@@ -2,6 +2,7 @@
 //! and converts; it knows neither SQL nor keys.
 
 mod again;
+mod asked;
 mod assets;
 mod body;
 pub mod booking;

@@ -1,6 +1,6 @@
 //! The document as the form needs it: found once, asked by field, never by selector from elsewhere.
 
-use shared::{Entry, Field, FieldOptions, FormRules, Problem, YearMonth};
+use shared::{Entry, Field, FieldOptions, FormRules, Problem, Texts, YearMonth};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
@@ -36,7 +36,7 @@ impl Page {
 
     /// The state that the server rendered, so that hydration finds what it expects.
     pub fn state(&self) -> State {
-        let mut state = State::default();
+        let mut state = State::new(self.texts());
         for field in self.rules.visible() {
             let problem = by_id::<Element>(&id(field, "-error"))
                 .and_then(|error| error.get_attribute("data-problem"))
@@ -49,6 +49,12 @@ impl Page {
             .and_then(|alert| alert.text_content())
             .unwrap_or_default();
         state
+    }
+
+    /// What the server handed over to be read here, line by line.
+    fn texts(&self) -> Texts {
+        let texts = self.form.get_attribute(ui::TEXTS).unwrap_or_default();
+        Texts::new(texts.split('\n').map(Box::from))
     }
 
     /// What stands in the inputs now.

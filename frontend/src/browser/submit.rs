@@ -3,13 +3,13 @@
 use js_sys::{Array, Object, Reflect};
 use leptos::prelude::{Update, WithUntracked};
 use leptos::task::{spawn_local, tick};
-use shared::{Field, FieldError, Problem};
+use shared::{Field, FieldError, Problem, Text};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::dom::{self, Page};
 use super::refuse;
 use super::send::{Answer, send};
-use crate::ui::{self, Live};
+use crate::ui::{self, Live, text};
 
 /// Checks what was entered and sends it, unless that is under way already.
 pub(super) fn submit(page: &Page, live: &Live) {
@@ -25,7 +25,7 @@ pub(super) fn submit(page: &Page, live: &Live) {
         state.refuse(&[]);
         state.busy = true;
     });
-    dom::say("Saving your card…");
+    dom::say(&text(live, Text::Submitting));
     let (page, live) = (page.clone(), live.clone());
     spawn_local(async move {
         let answer = send(&page).await;
@@ -38,16 +38,16 @@ async fn finish(page: &Page, live: &Live, answer: &Answer) {
     if (200..300).contains(&answer.status) && success.is_object() {
         // Nothing that runs from here on may find a number in this document.
         page.wipe();
-        succeed(page, &success, &answer.body);
+        succeed(page, live, &success, &answer.body);
     } else {
         fail(page, live, answer).await;
     }
 }
 
-fn succeed(page: &Page, response: &JsValue, body: &JsValue) {
+fn succeed(page: &Page, live: &Live, response: &JsValue, body: &JsValue) {
     let next = get(body, "next").as_string();
     if let Some(next) = next.filter(|next| next.starts_with('/') && !next.starts_with("//")) {
-        dom::say("Card saved");
+        dom::say(&text(live, Text::Saved));
         // The form stays busy: the next page is on its way.
         if let Some(window) = web_sys::window() {
             let _ = window.location().assign(&next);
@@ -68,7 +68,7 @@ async fn fail(page: &Page, live: &Live, answer: &Answer) {
         page.wipe();
         page.end(ui::GONE);
     } else if errors.is_empty() {
-        let message = general_message(answer);
+        let message = text(live, general_message(answer.status));
         live.update(|state| state.alert = message);
         // The message is on the screen once the effects have run.
         tick().await;
@@ -100,15 +100,14 @@ fn field_errors(page: &Page, body: &JsValue) -> Vec<FieldError> {
         .collect()
 }
 
-fn general_message(answer: &Answer) -> String {
-    let words = match answer.status {
-        0 => "There is no connection to the server. What you entered is still here: please try again.",
-        429 => "There were too many attempts. Please wait a minute and try again.",
-        500.. => "Your card could not be saved because of a problem on our side. Please try again.",
-        _ => "The card was not accepted. Please check what you entered, or use another card.",
-    };
-    let told = get(&answer.body, "detail").as_string().filter(|_| (400..429).contains(&answer.status));
-    told.unwrap_or_else(|| words.to_owned())
+/// What is told where no field is at fault. The server's own words are for programs, and English.
+const fn general_message(status: u16) -> Text {
+    match status {
+        0 => Text::AlertOffline,
+        429 => Text::AlertBusy,
+        500.. => Text::AlertFailed,
+        _ => Text::AlertRefused,
+    }
 }
 
 fn get(object: &JsValue, name: &str) -> JsValue {

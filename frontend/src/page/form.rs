@@ -1,6 +1,7 @@
 //! The document of the hosted form.
 
 use leptos::prelude::*;
+use shared::{Field, FormRules, Text, Texts};
 
 use super::FormPage;
 use super::notice::{Notice, notice};
@@ -12,7 +13,7 @@ pub fn form_page(page: &FormPage) -> String {
     let body = Owner::new().with(|| body(page).to_html());
     let shell = Shell {
         title: &page.title,
-        lang: &page.lang,
+        wording: &page.wording,
         nonce: &page.nonce,
         css: page.css.as_deref(),
         config: Some(&page.config),
@@ -23,7 +24,8 @@ pub fn form_page(page: &FormPage) -> String {
 }
 
 fn body(page: &FormPage) -> impl IntoView + use<> {
-    let state = State::refused(&page.errors, page.alert.clone().unwrap_or_default());
+    let texts = &page.wording.texts;
+    let state = State::refused(texts.clone(), &page.errors, page.alert.clone().unwrap_or_default());
     let seed = Seed { values: page.values.clone(), locked: page.needs_fragment };
     let fields = ui::fields(&page.rules, &seed, &ArcRwSignal::new(state));
     let hidden: Vec<_> = page
@@ -31,6 +33,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
         .iter()
         .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone() /> })
         .collect();
+    let of_browser = of_browser(texts, &page.rules);
     view! {
         <main class="sheet">
             <form
@@ -38,41 +41,51 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 method="post"
                 action=page.action.clone()
                 data-luhn=page.rules.disable_luhn.then_some("off")
+                data-texts=of_browser
                 aria-labelledby="cardamom-title"
             >
                 <h1 id="cardamom-title">{page.title.clone()}</h1>
-                {page.needs_fragment.then(fragment_messages)}
+                {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
                 <div id=ui::ROOT>{fields}</div>
                 <p class="trust">
                     <svg viewBox="0 0 16 16" aria-hidden="true">
                         <path d="M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3 7h10v7H3z"></path>
                     </svg>
-                    "Encrypted, and sent straight to the vault."
+                    {texts.get(Text::Trust).to_owned()}
                 </p>
             </form>
             <p class="quiet" id=ui::STATUS role="status"></p>
-            {notice(Notice::Success, Some(ui::SUCCESS))}
-            {notice(Notice::Gone, Some(ui::GONE))}
+            {notice(Notice::Success, texts, Some(ui::SUCCESS))}
+            {notice(Notice::Gone, texts, Some(ui::GONE))}
         </main>
     }
 }
 
+/// The texts that the browser needs, one a line. Those of a field that is not shown are left empty.
+fn of_browser(texts: &Texts, rules: &FormRules) -> String {
+    let absent: Vec<_> = Field::ALL.into_iter().filter(|&field| !rules.of(field).visible).collect();
+    let needed = |text: &Text| !absent.iter().any(|field| text.name().starts_with(field.name()));
+    let of_browser = Text::ALL.iter().take(Text::OF_BROWSER);
+    let lines: Vec<_> = of_browser.map(|text| if needed(text) { texts.get(*text) } else { "" }).collect();
+    lines.join("\n")
+}
+
 /// Shown by the lack of scripts, or by `page.js` when the address holds no secret (security rule 18).
-fn fragment_messages() -> impl IntoView {
+fn fragment_messages(texts: &Texts) -> impl IntoView + use<> {
     view! {
         <noscript>
-            <p class="alert">"This link needs scripts. Please switch them on for this page and open the link again."</p>
+            <p class="alert">{texts.get(Text::NeedsScripts).to_owned()}</p>
         </noscript>
         <p class="alert" id="cardamom-incomplete" role="alert" hidden>
-            "This link is incomplete. Please open it again from where you got it."
+            {texts.get(Text::LinkIncomplete).to_owned()}
         </p>
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::{Field, FieldError, FieldOptions, FormRules, Problem};
+    use shared::{FieldError, FieldOptions, Problem, Wording};
 
     use super::*;
     use crate::page::{Asset, Assets};
@@ -84,7 +97,7 @@ mod tests {
     fn page() -> FormPage {
         FormPage {
             title: "Card details".to_owned(),
-            lang: "en".to_owned(),
+            wording: Wording { lang: "en".to_owned(), rtl: false, texts: Texts::named() },
             rules: FormRules::default(),
             action: "/v1/capture/iframe/pcd".to_owned(),
             hidden: vec![("order".to_owned(), "\"><b>7".to_owned())],
@@ -157,6 +170,15 @@ mod tests {
     fn the_config_is_put_as_it_is() {
         let page = page();
         assert!(form_page(&page).contains(&format!("id=\"cardamom-config\">{}</script>", page.config)));
+    }
+
+    #[test]
+    fn the_browser_is_handed_the_texts_that_change_and_no_others() {
+        let html = form_page(&page());
+        let handed = html.split("data-texts=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(handed.contains("cvv_hint_back\n") && handed.contains("\nalert_refused"));
+        assert!(!handed.contains("trust") && !handed.contains("reference"));
+        assert_eq!(handed.lines().count(), Text::OF_BROWSER);
     }
 
     #[test]

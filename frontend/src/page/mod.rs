@@ -5,7 +5,7 @@ mod form;
 mod notice;
 mod shell;
 
-use shared::{Field, FieldError, FormRules};
+use shared::{Field, FieldError, FormRules, Wording};
 
 pub use form::form_page;
 pub use notice::{Notice, notice_page};
@@ -35,8 +35,8 @@ pub struct Assets {
 pub struct FormPage {
     /// Heading and title.
     pub title: String,
-    /// BCP 47 tag of the document.
-    pub lang: String,
+    /// The language of the document.
+    pub wording: Wording,
     /// Which fields there are and how they are checked.
     pub rules: FormRules,
     /// Root-relative path that the form posts to.
@@ -66,8 +66,8 @@ pub struct FormPage {
 pub struct NoticePage {
     /// Title of the document; the heading is the notice's own.
     pub title: String,
-    /// BCP 47 tag of the document.
-    pub lang: String,
+    /// The language of the document.
+    pub wording: Wording,
     /// What is told.
     pub kind: Notice,
     /// The merchant's CSS, cleaned (security rule 14).

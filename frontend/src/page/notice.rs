@@ -1,6 +1,7 @@
 //! Notices: pages, and parts of the form's page, that tell how it ended.
 
 use leptos::prelude::*;
+use shared::{Text, Texts};
 
 use super::NoticePage;
 use super::shell::{Shell, document};
@@ -20,10 +21,12 @@ pub enum Notice {
 
 /// A whole document with one notice.
 pub fn notice_page(page: &NoticePage) -> String {
-    let body = Owner::new().with(|| view! { <main class="sheet">{notice(page.kind, None)}</main> }.to_html());
+    let body = Owner::new().with(|| {
+        view! { <main class="sheet">{notice(page.kind, &page.wording.texts, None)}</main> }.to_html()
+    });
     let shell = Shell {
         title: &page.title,
-        lang: &page.lang,
+        wording: &page.wording,
         nonce: &page.nonce,
         css: page.css.as_deref(),
         config: page.config.as_deref(),
@@ -34,7 +37,7 @@ pub fn notice_page(page: &NoticePage) -> String {
 }
 
 /// The notice itself. With an id it is a hidden part of the form's page until a script shows it.
-pub(super) fn notice(kind: Notice, id: Option<&'static str>) -> impl IntoView {
+pub(super) fn notice(kind: Notice, texts: &Texts, id: Option<&'static str>) -> impl IntoView + use<> {
     let (heading, text) = words(kind);
     view! {
         <section class=class(kind) id=id hidden=id.is_some()>
@@ -42,29 +45,18 @@ pub(super) fn notice(kind: Notice, id: Option<&'static str>) -> impl IntoView {
                 <circle cx="24" cy="24" r="22"></circle>
                 <path d=icon(kind)></path>
             </svg>
-            <h1 tabindex="-1">{heading}</h1>
-            <p>{text}</p>
+            <h1 tabindex="-1">{texts.get(heading).to_owned()}</h1>
+            <p>{texts.get(text).to_owned()}</p>
         </section>
     }
 }
 
-const fn words(kind: Notice) -> (&'static str, &'static str) {
+const fn words(kind: Notice) -> (Text, Text) {
     match kind {
-        Notice::Success => {
-            ("Card saved", "Your card details are stored safely. There is nothing more to do here.")
-        }
-        Notice::Gone => (
-            "Link expired",
-            "This form can no longer be used. It has expired, was used already, or was withdrawn. Please ask for a new link.",
-        ),
-        Notice::Failed => (
-            "Something went wrong",
-            "Your card could not be saved because of a problem on our side. Please try again in a moment.",
-        ),
-        Notice::NotAllowed => (
-            "This form cannot be used here",
-            "It was opened or sent in a way that is not allowed. Please go back to where you came from and start again.",
-        ),
+        Notice::Success => (Text::Saved, Text::SavedText),
+        Notice::Gone => (Text::Gone, Text::GoneText),
+        Notice::Failed => (Text::Failed, Text::FailedText),
+        Notice::NotAllowed => (Text::NotAllowed, Text::NotAllowedText),
     }
 }
 

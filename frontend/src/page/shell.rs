@@ -1,5 +1,7 @@
 //! The frame of a document: head, styles, scripts. Written as text, because it never changes in the browser.
 
+use shared::Wording;
+
 use super::{Asset, Assets};
 
 const CSS: &str = include_str!("../../../static/form.css");
@@ -7,7 +9,7 @@ const CSS: &str = include_str!("../../../static/form.css");
 /// What the frame of a document needs to know.
 pub(super) struct Shell<'a> {
     pub title: &'a str,
-    pub lang: &'a str,
+    pub wording: &'a Wording,
     pub nonce: &'a str,
     pub css: Option<&'a str>,
     pub config: Option<&'a str>,
@@ -20,7 +22,12 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
     let mut page = String::with_capacity(CSS.len() + body.len() + 4096);
     push(
         &mut page,
-        &["<!DOCTYPE html><html lang=\"", &escape(shell.lang), "\"><head><meta charset=\"utf-8\">"],
+        &[
+            "<!DOCTYPE html><html lang=\"",
+            &escape(&shell.wording.lang),
+            if shell.wording.rtl { "\" dir=\"rtl\">" } else { "\">" },
+            "<head><meta charset=\"utf-8\">",
+        ],
     );
     push(&mut page, &["<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"]);
     push(&mut page, &["<meta name=\"robots\" content=\"noindex\"><link rel=\"icon\" href=\"data:,\">"]);

@@ -1,9 +1,9 @@
 //! One field: label, input, what helps to fill it in, and what is wrong with it.
 
 use leptos::prelude::*;
-use shared::{Field, FormRules};
+use shared::{Field, FormRules, Text};
 
-use super::state::{Live, Seed, flag, text};
+use super::state::{Live, Seed, flag, text, value, words};
 
 /// The field with its own texts; the same tree for each, so that its code exists once.
 pub(super) fn field(
@@ -25,7 +25,7 @@ pub(super) fn field(
     view! {
         <div class=if matches!(field, Field::Expiry | Field::Cvv) { "field half" } else { "field" }>
             <label for=id.clone()>
-                {field.label()} <span class="optional" hidden=required>"Optional"</span>
+                {text(live, Text::label(field))} <span class="optional" hidden=required>{text(live, Text::Optional)}</span>
             </label>
             <div class="control">
                 <input
@@ -34,28 +34,29 @@ pub(super) fn field(
                     type="text"
                     autocomplete=field.autocomplete()
                     inputmode=inputmode(field)
-                    placeholder=placeholder(field)
+                    placeholder=placeholder(field, live)
+                    dir=direction(field)
                     spellcheck="false"
                     autocapitalize=if field == Field::CardHolder { "words" } else { "off" }
                     required=required
                     autofocus=first
                     value=kept(field, seed)
                     aria-describedby=described
-                    aria-invalid=text(live, move |state| {
+                    aria-invalid=value(live, move |state| {
                         if state.problem(field).is_some() { "true" } else { "false" }
                     })
                 />
                 {(field == Field::CardNumber).then(|| brand(live))}
             </div>
             {(field == Field::Cvv)
-                .then(|| view! { <p class="hint" id=hint_id>{text(live, super::State::code_hint)}</p> })}
+                .then(|| view! { <p class="hint" id=hint_id>{words(live, super::State::code_hint)}</p> })}
             <p
                 class="error"
                 id=error_id
                 data-problem=at_start.map(shared::Problem::code)
                 hidden=flag(live, move |state| state.problem(field).is_none())
             >
-                {text(live, move |state| state.message(field))}
+                {words(live, move |state| state.message(field))}
             </p>
         </div>
     }
@@ -63,8 +64,8 @@ pub(super) fn field(
 
 fn brand(live: &Live) -> impl IntoView + use<> {
     view! {
-        <span class="brand" aria-hidden="true" data-brand=text(live, |state| state.brand.wire())>
-            {text(live, |state| state.brand.title())}
+        <span class="brand" aria-hidden="true" data-brand=value(live, |state| state.brand.wire())>
+            {words(live, |state| state.brand.title())}
         </span>
     }
 }
@@ -84,10 +85,18 @@ const fn inputmode(field: Field) -> &'static str {
     }
 }
 
-const fn placeholder(field: Field) -> Option<&'static str> {
+fn placeholder(field: Field, live: &Live) -> Option<String> {
     match field {
-        Field::CardNumber => Some("1234 1234 1234 1234"),
-        Field::Expiry => Some("MM / YY"),
+        Field::CardNumber => Some("1234 1234 1234 1234".to_owned()),
+        Field::Expiry => Some(text(live, Text::ExpiryPlaceholder)),
         Field::CardHolder | Field::Cvv | Field::Reference => None,
+    }
+}
+
+/// Numbers are written from left to right in every language.
+const fn direction(field: Field) -> Option<&'static str> {
+    match field {
+        Field::CardNumber | Field::Expiry | Field::Cvv => Some("ltr"),
+        Field::CardHolder | Field::Reference => None,
     }
 }

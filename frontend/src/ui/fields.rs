@@ -1,10 +1,10 @@
 //! The inside of the form: messages above, the visible fields, the button.
 
 use leptos::prelude::*;
-use shared::{Field, FormRules};
+use shared::{Field, FormRules, Text};
 
 use super::field::field;
-use super::state::{Live, Seed, flag, text};
+use super::state::{Live, Seed, flag, text, value, words};
 
 /// What the element with the id `ROOT` holds. The browser builds it with an empty seed over what the server wrote.
 pub fn fields(rules: &FormRules, seed: &Seed, live: &Live) -> impl IntoView + use<> {
@@ -12,14 +12,13 @@ pub fn fields(rules: &FormRules, seed: &Seed, live: &Live) -> impl IntoView + us
     let first = live.with_untracked(super::State::first_problem);
     let items: Vec<_> = visible.iter().map(|&of| item(of, live)).collect();
     let rows: Vec<_> = visible.iter().map(|&of| field(of, rules, seed, live, first == Some(of))).collect();
-    let alert = live.clone();
     view! {
         <div role="alert" class="alerts">
             <p class="alert" id="cardamom-alert" hidden=flag(live, |state| state.alert.is_empty())>
-                {move || alert.with(|state| state.alert.clone())}
+                {words(live, |state| &state.alert)}
             </p>
             <div class="alert" hidden=flag(live, |state| !state.refused)>
-                <p>"Please check these fields:"</p>
+                <p>{text(live, Text::Summary)}</p>
                 <ul>{items}</ul>
             </div>
         </div>
@@ -28,9 +27,9 @@ pub fn fields(rules: &FormRules, seed: &Seed, live: &Live) -> impl IntoView + us
             type="submit"
             id="cardamom-submit"
             disabled=seed.locked
-            aria-disabled=text(live, |state| if state.busy { "true" } else { "false" })
+            aria-disabled=value(live, |state| if state.busy { "true" } else { "false" })
         >
-            {text(live, |state| if state.busy { "Saving your card…" } else { "Save card" })}
+            {words(live, super::State::button)}
         </button>
     }
 }
@@ -41,7 +40,10 @@ fn item(field: Field, live: &Live) -> impl IntoView + use<> {
     target.push_str(field.name());
     view! {
         <li hidden=flag(live, move |state| state.problem(field).is_none())>
-            <a href=target>{field.label()} ": " {text(live, move |state| state.message(field))}</a>
+            <a href=target>
+                {text(live, Text::label(field))} {text(live, Text::Colon)} " "
+                {words(live, move |state| state.message(field))}
+            </a>
         </li>
     }
 }

@@ -5,12 +5,14 @@ mod fields;
 mod state;
 
 pub use fields::fields;
-pub use state::{Live, Seed, State};
+pub use state::{Live, Seed, State, text};
 
 /// The id of the element whose content is hydrated.
 pub const ROOT: &str = "cardamom-fields";
 /// The id of the one `<form>`.
 pub const FORM: &str = "cardamom-form";
+/// The form's attribute that holds the browser's texts, one a line.
+pub const TEXTS: &str = "data-texts";
 /// The id of the live region that tells what is going on.
 pub const STATUS: &str = "cardamom-status";
 /// The id of the notice that takes the form's place after a success.

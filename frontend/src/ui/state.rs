@@ -1,8 +1,8 @@
 //! What the form shows besides the typed texts. The texts themselves stay in the inputs: what was typed or
 //! filled in before the wasm arrived cannot be lost, and no second copy has to be wiped.
 
-use leptos::prelude::{ArcRwSignal, With};
-use shared::{Brand, Field, FieldError, Problem};
+use leptos::prelude::{ArcRwSignal, With, WithUntracked};
+use shared::{Brand, Field, FieldError, Problem, Text, Texts};
 
 /// The one signal of the form.
 pub type Live = ArcRwSignal<State>;
@@ -10,6 +10,8 @@ pub type Live = ArcRwSignal<State>;
 /// Everything that changes on the screen.
 #[derive(Clone, Debug)]
 pub struct State {
+    /// What is read, in the language of the document.
+    pub texts: Texts,
     problems: [Option<Problem>; 5],
     /// Whether a submit was refused, so that the summary above the fields shows.
     pub refused: bool,
@@ -30,16 +32,22 @@ pub struct Seed {
     pub locked: bool,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self { problems: [None; 5], refused: false, alert: String::new(), brand: Brand::Other, busy: false }
-    }
-}
-
 impl State {
+    /// The state of a fresh form.
+    pub fn new(texts: Texts) -> Self {
+        Self {
+            texts,
+            problems: [None; 5],
+            refused: false,
+            alert: String::new(),
+            brand: Brand::Other,
+            busy: false,
+        }
+    }
+
     /// The state after a refused submit.
-    pub fn refused(errors: &[FieldError], alert: String) -> Self {
-        let mut state = Self { alert, ..Self::default() };
+    pub fn refused(texts: Texts, errors: &[FieldError], alert: String) -> Self {
+        let mut state = Self { alert, ..Self::new(texts) };
         state.refuse(errors);
         state
     }
@@ -67,8 +75,8 @@ impl State {
     }
 
     /// The message beside a field; empty for none.
-    pub fn message(&self, field: Field) -> &'static str {
-        self.problem(field).map_or("", |problem| FieldError { field, problem }.message())
+    pub fn message(&self, field: Field) -> &str {
+        self.problem(field).map_or("", |problem| self.texts.get(Text::problem(field, problem)))
     }
 
     /// The first field of the form that has a problem.
@@ -77,21 +85,38 @@ impl State {
     }
 
     /// Where the brand prints its security code.
-    pub fn code_hint(&self) -> &'static str {
-        match self.brand {
-            Brand::Amex => "4 digits on the front",
-            Brand::Other => "3 or 4 digits",
-            _ => "3 digits on the back",
-        }
+    pub fn code_hint(&self) -> &str {
+        self.texts.get(match self.brand {
+            Brand::Amex => Text::CvvHintFront,
+            Brand::Other => Text::CvvHintAny,
+            _ => Text::CvvHintBack,
+        })
+    }
+
+    /// What the button says.
+    pub fn button(&self) -> &str {
+        self.texts.get(if self.busy { Text::Submitting } else { Text::Submit })
     }
 }
 
 /// A text that follows the state. Boxed, so that the browser's code has one such thing and not one per use.
-pub(super) type Text = Box<dyn FnMut() -> &'static str + Send>;
+pub(super) type Words = Box<dyn FnMut() -> String + Send>;
+/// The value of an attribute that follows the state; nothing that is read.
+pub(super) type Value = Box<dyn FnMut() -> &'static str + Send>;
 /// A switch that follows the state.
 pub(super) type Flag = Box<dyn FnMut() -> bool + Send>;
 
-pub(super) fn text(live: &Live, pick: impl Fn(&State) -> &'static str + Send + 'static) -> Text {
+/// A text that stays. Where the browser is not handed it, what the server wrote stays.
+pub fn text(live: &Live, text: Text) -> String {
+    live.with_untracked(|state| state.texts.get(text).to_owned())
+}
+
+pub(super) fn words(live: &Live, pick: impl Fn(&State) -> &str + Send + 'static) -> Words {
+    let live = live.clone();
+    Box::new(move || live.with(|state| pick(state).to_owned()))
+}
+
+pub(super) fn value(live: &Live, pick: impl Fn(&State) -> &'static str + Send + 'static) -> Value {
     let live = live.clone();
     Box::new(move || live.with(&pick))
 }
@@ -109,6 +134,7 @@ mod tests {
     fn the_summary_goes_with_the_last_problem() {
         let error = |field, problem| FieldError { field, problem };
         let mut state = State::refused(
+            Texts::named(),
             &[error(Field::Cvv, Problem::Missing), error(Field::CardNumber, Problem::Checksum)],
             String::new(),
         );

@@ -4,15 +4,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frontend::{Notice, NoticePage, notice_page};
 use serde_json::{Value, json};
+use shared::{Text, Wording};
 use url::{Host, Url};
 
 use super::policy;
 use crate::capture::forms::{Runner, Settings};
 use crate::crypto::{entropy, hex};
 use crate::http::router::App;
-
-/// The language of a page.
-pub const LANG: &str = "en";
 
 /// What a page's script is told (`#cardamom-config`).
 pub struct Config<'a> {
@@ -34,7 +32,7 @@ pub fn nonce(app: &App) -> String {
 }
 
 /// The data of a page's script as JSON that can stand in a script element (security rule 15).
-pub fn config(app: &App, settings: &Settings, config: &Config<'_>) -> String {
+pub fn config(app: &App, settings: &Settings, wording: &Wording, config: &Config<'_>) -> String {
     let runner = settings.runner();
     let callback = |code: &Option<String>| code.clone().filter(|_| runner == Runner::Worker);
     let value = json!({
@@ -47,6 +45,7 @@ pub fn config(app: &App, settings: &Settings, config: &Config<'_>) -> String {
             "error": callback(&settings.error_callback),
         },
         "allowed_origins": settings.allowed_origins,
+        "texts": { "continue": wording.get(Text::Continue) },
         "insecure_navigation": is_at_home(&app.public_url),
         "result": config.result.map(|(response, request, fallback)| {
             json!({ "response": response, "request": request, "fallback": fallback })
@@ -81,12 +80,13 @@ pub fn notice(
     status: StatusCode,
     kind: Notice,
     settings: &Settings,
+    wording: Wording,
     config: Option<String>,
 ) -> Response {
     let nonce = nonce(app);
     let page = NoticePage {
-        title: "Card details".to_owned(),
-        lang: LANG.to_owned(),
+        title: wording.get(Text::Title).to_owned(),
+        wording,
         kind,
         css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
         nonce: nonce.clone(),
@@ -97,8 +97,8 @@ pub fn notice(
 }
 
 /// The page for everything that is not there, or not any more: one page, whatever the reason.
-pub fn gone(app: &App) -> Response {
-    notice(app, StatusCode::NOT_FOUND, Notice::Gone, &Settings::default(), None)
+pub fn gone(app: &App, wording: Wording) -> Response {
+    notice(app, StatusCode::NOT_FOUND, Notice::Gone, &Settings::default(), wording, None)
 }
 
 /// A document with its policy.

@@ -3,29 +3,36 @@
 
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::Value;
+use shared::{Text, Wording};
 
 use super::answer::for_script;
 use crate::capture::forms::Settings;
 
 /// The document. Scripts are the merchant's own text in elements with our nonce.
-pub fn page(nonce: &str, settings: &Settings, response: &Value, request: &Value) -> String {
+pub fn page(
+    nonce: &str,
+    settings: &Settings,
+    wording: &Wording,
+    response: &Value,
+    request: &Value,
+) -> String {
     let callback = settings
         .success_callback
         .as_ref()
         .map(|code| format!("({})({}, {});", neutral(code), for_script(response), for_script(request)));
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Card saved" }
+                title { (wording.get(Text::Saved)) }
                 style nonce=(nonce) { (PreEscaped(STYLE)) (PreEscaped(&settings.css)) }
             }
             body {
                 main role="status" {
-                    h1 { "Card saved" }
-                    p { "Your card details are stored safely." }
+                    h1 { (wording.get(Text::Saved)) }
+                    p { (wording.get(Text::DoneText)) }
                 }
                 @for link in &settings.js_links {
                     script nonce=(nonce) src=(link) {}
@@ -66,8 +73,10 @@ fn neutral(code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
+    use crate::languages::Asked;
 
     #[test]
     fn scripts_stay_in_their_elements() {
@@ -75,7 +84,8 @@ mod tests {
             success_callback: Some("function(){ '</ScRiPt><img>' ; '<!-- <script' }".to_owned()),
             ..Settings::default()
         };
-        let page = page("ab", &settings, &json!({ "token": "</script>" }), &json!({}));
+        let wording = Asked::default().wording();
+        let page = page("ab", &settings, &wording, &json!({ "token": "</script>" }), &json!({}));
         assert_eq!(page.to_lowercase().matches("</script>").count(), 1);
         assert!(!page.contains("<!--"));
         assert!(page.contains("'\\x3c/ScRiPt><img>'"));

@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use frontend::{FormPage, Notice, form_page};
 use serde_json::json;
-use shared::{Entry, Field, FormRules};
+use shared::{Entry, Field, FormRules, Text, Wording};
 use zeroize::Zeroizing;
 
-use super::answer::{self, Config, LANG};
+use super::answer::{self, Config};
 use super::policy;
 use crate::capture::fill::{self, Filed, FillError, Filled};
 use crate::capture::forms::{self, Runner, Settings};
@@ -19,18 +19,20 @@ use crate::capture::once;
 use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, endpoints, facts::Facts};
 use crate::crypto::secret;
+use crate::http::asked::{Asked, LOCALE};
 use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::http::v1;
+use crate::languages;
 use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
 use crate::vault::Invalid;
 
 /// Parameters of the page's address that are not stored with the card.
-const OWN: [&str; 6] = ["unique_id", "secret", "reference", "title", "testing", SUBMIT_ID];
+const OWN: [&str; 7] = ["unique_id", "secret", "reference", "title", "testing", SUBMIT_ID, LOCALE];
 /// The hidden input that gives a submit its number: the same when it is sent again.
 const SUBMIT_ID: &str = "submit_id";
 
@@ -48,6 +50,7 @@ pub async fn open(
     Path(form): Path<String>,
     Address(address): Address,
     params: Params,
+    asked: Asked,
     request: Request,
 ) -> Result<Response, ApiError> {
     if has_credentials(request.headers()) {
@@ -56,8 +59,11 @@ pub async fn open(
         return Ok(v1::form::show(&app, &merchant, &form).await?.into_response());
     }
     Ok(match params.find("secret") {
-        Some(secret) => with_secret(&app, &form, &params, secret, &address).await?,
-        None => without_secret(&app, &form, &params).await?,
+        Some(secret) => {
+            with_secret(&app, &Opened { form: &form, params: &params, asked: &asked }, secret, &address)
+                .await?
+        }
+        None => without_secret(&app, &Opened { form: &form, params: &params, asked: &asked }).await?,
     })
 }
 
@@ -93,23 +99,29 @@ pub async fn submit(
     Ok(Redirect::to(&target).into_response())
 }
 
+/// What a link to a page brings.
+struct Opened<'a> {
+    form: &'a str,
+    params: &'a Params,
+    asked: &'a Asked,
+}
+
 async fn with_secret(
     app: &App,
-    form: &str,
-    params: &Params,
+    opened: &Opened<'_>,
     secret: &str,
     address: &str,
 ) -> Result<Response, ApiError> {
-    let unique_id = params.find("unique_id").unwrap_or_default();
+    let unique_id = opened.params.find("unique_id").unwrap_or_default();
     let facts = match app.facts.prove(&app.core, unique_id, Some(secret), address).await {
         Ok(facts) => facts,
-        Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
+        Err(CaptureError::Unknown) => return Ok(answer::gone(app, opened.asked.wording())),
         Err(error) => return Err(error.into()),
     };
     let endpoint = &facts.endpoint;
-    let settings = match forms::settings(&app.core, &endpoint.merchant, endpoint.mode, form).await {
+    let settings = match forms::settings(&app.core, &endpoint.merchant, endpoint.mode, opened.form).await {
         Ok(settings) => settings,
-        Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
+        Err(CaptureError::Unknown) => return Ok(answer::gone(app, opened.asked.wording())),
         Err(error) => return Err(error.into()),
     };
     // What is kept for a moment may be used up by now, or deleted through another node.
@@ -121,40 +133,42 @@ async fn with_secret(
         found.id == endpoint.id && matches!(state, Ok(()) | Err(Refusal::TooMany))
     };
     if !current.as_ref().is_some_and(usable) {
-        return Ok(answer::notice(app, StatusCode::NOT_FOUND, Notice::Gone, &settings, None));
+        let wording = settings.wording(opened.asked);
+        return Ok(answer::notice(app, StatusCode::NOT_FOUND, Notice::Gone, &settings, wording, None));
     }
     let rules = fill::rules_for(&settings, endpoint.lock.as_ref());
-    Ok(show(app, form, params, &settings, rules, Some(&facts)))
+    Ok(show(app, opened, &settings, rules, Some(&facts)))
 }
 
 /// The secret is in the fragment, which no server sees: the page is the same for every endpoint, so that it
 /// tells nothing about any.
-async fn without_secret(app: &App, form: &str, params: &Params) -> Result<Response, ApiError> {
-    let settings = if form == forms::STANDARD {
+async fn without_secret(app: &App, opened: &Opened<'_>) -> Result<Response, ApiError> {
+    let settings = if opened.form == forms::STANDARD {
         Settings::default()
     } else {
-        match forms::settings_by_secret_name(&app.core, form).await {
+        match forms::settings_by_secret_name(&app.core, opened.form).await {
             Ok(settings) => settings,
-            Err(CaptureError::Unknown) => return Ok(answer::gone(app)),
+            Err(CaptureError::Unknown) => return Ok(answer::gone(app, opened.asked.wording())),
             Err(error) => return Err(error.into()),
         }
     };
     let rules = settings.rules();
-    Ok(show(app, form, params, &settings, rules, None))
+    Ok(show(app, opened, &settings, rules, None))
 }
 
 fn show(
     app: &App,
-    form: &str,
-    params: &Params,
+    opened: &Opened<'_>,
     settings: &Settings,
     rules: FormRules,
     facts: Option<&Facts>,
 ) -> Response {
+    let wording = settings.wording(opened.asked);
     if !fill::is_usable(&rules, facts) {
-        return answer::notice(app, StatusCode::NOT_FOUND, Notice::NotAllowed, settings, None);
+        return answer::notice(app, StatusCode::NOT_FOUND, Notice::NotAllowed, settings, wording, None);
     }
     // What a link brings is shown again; a number that strayed into it is not.
+    let params = opened.params;
     let shown = |name| params.find(name).filter(|text| !shared::digits::holds_card_number(text));
     let unique_id = shown("unique_id").unwrap_or_default();
     let mut hidden = vec![("unique_id".to_owned(), unique_id.to_owned())];
@@ -170,12 +184,21 @@ fn show(
     hidden.extend(fill::usable_extra(&others));
     let fragment = params.find("secret").is_none();
     let title = shown("title").map(|title| title.chars().take(100).collect::<String>());
-    let draft = Draft { form, unique_id, hidden, fragment, title, ..Draft::default() };
+    let draft = Draft {
+        form: opened.form,
+        unique_id,
+        hidden,
+        fragment,
+        title,
+        values: Vec::new(),
+        errors: Vec::new(),
+        failure: None,
+        wording,
+    };
     draft.answer(app, settings, rules)
 }
 
 /// A form page before it is rendered: fresh, or again after a refusal.
-#[derive(Default)]
 pub struct Draft<'a> {
     /// The form's id.
     pub form: &'a str,
@@ -193,6 +216,8 @@ pub struct Draft<'a> {
     pub errors: Vec<shared::FieldError>,
     /// What was wrong as a whole.
     pub failure: Option<(u16, String)>,
+    /// The page's language.
+    pub wording: Wording,
 }
 
 impl Draft<'_> {
@@ -217,21 +242,30 @@ impl Draft<'_> {
             hidden.push((SUBMIT_ID.to_owned(), secret::generate_id(&*app.core.entropy)));
         }
         let page = FormPage {
-            title: self.title.unwrap_or_else(|| "Card details".to_owned()),
-            lang: LANG.to_owned(),
+            title: self.title.unwrap_or_else(|| self.wording.get(Text::Title).to_owned()),
             rules,
             action: format!("/v1/capture/iframe/{}", self.form),
-            config: answer::config(app, settings, &config),
+            config: answer::config(app, settings, &self.wording, &config),
             hidden,
             values: self.values,
             errors: self.errors,
-            alert: self.failure.map(|(_, text)| text),
+            alert: self.failure.map(|(status, _)| self.wording.get(alert(status)).to_owned()),
             needs_fragment: self.fragment,
+            wording: self.wording,
             css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
             nonce: nonce.clone(),
             assets: app.page_assets.clone(),
         };
         answer::html(status, form_page(&page), &policy::card_page(&nonce, settings))
+    }
+}
+
+/// What the person reads of a refusal as a whole; the same as the page's script says.
+const fn alert(status: u16) -> Text {
+    match status {
+        429 => Text::AlertBusy,
+        500.. => Text::AlertFailed,
+        _ => Text::AlertRefused,
     }
 }
 
@@ -429,8 +463,10 @@ fn told(filed: &Filed) -> (serde_json::Value, serde_json::Value) {
 }
 
 fn field_errors(errors: &[shared::FieldError]) -> Vec<Invalid> {
-    errors
-        .iter()
-        .map(|error| Invalid::new(format!("/{}", error.field.name()), error.problem.code(), error.message()))
-        .collect()
+    let english = languages::english();
+    let told = |error: &shared::FieldError| {
+        let at = format!("/{}", error.field.name());
+        Invalid::new(at, error.problem.code(), english.get(error.text()))
+    };
+    errors.iter().map(told).collect()
 }

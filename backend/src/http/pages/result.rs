@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use frontend::Notice;
-use shared::{Field, FieldError, Problem};
+use shared::{Field, FieldError, Problem, Wording};
 
 use super::answer::{self, Config};
 use super::form::Draft;
@@ -15,12 +15,20 @@ use crate::capture::fill;
 use crate::capture::forms::{self, Settings};
 use crate::capture::results::{self, Outcome, Read};
 use crate::capture::{CaptureError, endpoints};
+use crate::http::asked::Asked;
 use crate::http::error::ApiError;
 use crate::http::router::App;
 
 /// `GET /v1/capture/result/{id}`: the success page, with callbacks that run in a worker; or the form again.
-pub async fn result(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let Some((read, settings)) = find(&app, &id).await? else { return Ok(answer::gone(&app)) };
+pub async fn result(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let Some((read, settings)) = find(&app, &id).await? else {
+        return Ok(answer::gone(&app, asked.wording()));
+    };
+    let wording = settings.wording(&asked);
     Ok(match &read.outcome {
         Outcome::Stored { form, unique_id, response, request, fallback } => {
             let config = Config {
@@ -31,22 +39,31 @@ pub async fn result(State(app): State<Arc<App>>, Path(id): Path<String>) -> Resu
                 failure: None,
             };
             // The second reader sees that it worked, and nothing else.
-            let config = (!read.again).then(|| answer::config(&app, &settings, &config));
-            answer::notice(&app, StatusCode::OK, Notice::Success, &settings, config)
+            let config = (!read.again).then(|| answer::config(&app, &settings, &wording, &config));
+            answer::notice(&app, StatusCode::OK, Notice::Success, &settings, wording, config)
         }
-        Outcome::Refused { .. } => form_again(&app, read, &settings).await?,
+        Outcome::Refused { .. } => form_again(&app, read, &settings, wording).await?,
     })
 }
 
 /// `GET /v1/capture/done/{id}`: the page of opaque origin where callbacks run that need a document.
-pub async fn done(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let Some((read, settings)) = find(&app, &id).await? else { return Ok(answer::gone(&app)) };
-    let Outcome::Stored { response, request, .. } = &read.outcome else { return Ok(answer::gone(&app)) };
+pub async fn done(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let Some((read, settings)) = find(&app, &id).await? else {
+        return Ok(answer::gone(&app, asked.wording()));
+    };
+    let Outcome::Stored { response, request, .. } = &read.outcome else {
+        return Ok(answer::gone(&app, asked.wording()));
+    };
+    let wording = settings.wording(&asked);
     if read.again {
-        return Ok(answer::notice(&app, StatusCode::OK, Notice::Success, &settings, None));
+        return Ok(answer::notice(&app, StatusCode::OK, Notice::Success, &settings, wording, None));
     }
     let nonce = answer::nonce(&app);
-    let page = done_page::page(&nonce, &settings, response, request);
+    let page = done_page::page(&nonce, &settings, &wording, response, request);
     Ok(answer::html(StatusCode::OK, page, &policy::done_page(&nonce, &settings)))
 }
 
@@ -64,12 +81,17 @@ async fn find(app: &App, id: &str) -> Result<Option<(Read, Settings)>, ApiError>
     }
 }
 
-async fn form_again(app: &App, read: Read, settings: &Settings) -> Result<Response, ApiError> {
+async fn form_again(
+    app: &App,
+    read: Read,
+    settings: &Settings,
+    wording: Wording,
+) -> Result<Response, ApiError> {
     let Outcome::Refused { form, unique_id, secret, hidden, values, errors, failure } = read.outcome else {
-        return Ok(answer::gone(app));
+        return Ok(answer::gone(app, wording));
     };
     let Some(endpoint) = endpoints::find_of(&app.core, &read.merchant, read.mode, &unique_id).await? else {
-        return Ok(answer::gone(app));
+        return Ok(answer::gone(app, wording));
     };
     let rules = fill::rules_for(settings, endpoint.lock.as_ref());
     let mut inputs = vec![("unique_id".to_owned(), unique_id.clone()), ("secret".to_owned(), secret)];
@@ -87,6 +109,7 @@ async fn form_again(app: &App, read: Read, settings: &Settings) -> Result<Respon
             .collect(),
         errors: errors.iter().filter_map(|(field, problem)| field_error(field, problem)).collect(),
         failure,
+        wording,
     };
     Ok(draft.answer(app, settings, rules))
 }

@@ -1,0 +1,245 @@
+//! Every text that a cardholder reads, by key. The server fills the keys with one language (and what the merchant
+//! replaces in it); the browser is handed only those that change while the form is open.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Field, Problem};
+
+/// Defines the keys: those that the browser needs, then the server's own. A key is one line here, and one line in
+/// each file of the backend's `texts` folder, under the same name.
+macro_rules! keys {
+    (browser { $($browser:ident = $browser_name:literal,)* } server { $($server:ident = $server_name:literal,)* }) => {
+        /// The key of a text.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Text {
+            $(#[doc = $browser_name] $browser,)*
+            $(#[doc = $server_name] $server,)*
+        }
+
+        impl Text {
+            /// All keys; those of the browser come first.
+            pub const ALL: &[Self] = &[$(Self::$browser,)* $(Self::$server,)*];
+            /// How many of them the browser is handed.
+            pub const OF_BROWSER: usize = [$(Self::$browser,)*].len();
+
+            /// The name in the language files and in a merchant's `translations`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$browser => $browser_name,)*
+                    $(Self::$server => $server_name,)*
+                }
+            }
+        }
+    };
+}
+
+keys! {
+    // What the wasm shows after the page was rendered: problems, hints and states that follow what is typed.
+    browser {
+        CardNumberMissing = "card_number_missing",
+        CardNumberDigits = "card_number_digits",
+        CardNumberShort = "card_number_short",
+        CardNumberLong = "card_number_long",
+        CardNumberInvalid = "card_number_invalid",
+        CardHolderMissing = "card_holder_missing",
+        CardHolderNumber = "card_holder_number",
+        CardHolderLong = "card_holder_long",
+        CardHolderInvalid = "card_holder_invalid",
+        ExpiryMissing = "expiry_missing",
+        ExpiryMonth = "expiry_month",
+        ExpiryPast = "expiry_past",
+        ExpiryFar = "expiry_far",
+        ExpiryInvalid = "expiry_invalid",
+        CvvMissing = "cvv_missing",
+        CvvDigits = "cvv_digits",
+        CvvInvalid = "cvv_invalid",
+        CvvHintBack = "cvv_hint_back",
+        CvvHintFront = "cvv_hint_front",
+        CvvHintAny = "cvv_hint_any",
+        ReferenceMissing = "reference_missing",
+        ReferenceNumber = "reference_number",
+        ReferenceLong = "reference_long",
+        ReferenceInvalid = "reference_invalid",
+        Submit = "submit",
+        Submitting = "submitting",
+        Saved = "saved",
+        AlertOffline = "alert_offline",
+        AlertBusy = "alert_busy",
+        AlertFailed = "alert_failed",
+        AlertRefused = "alert_refused",
+    }
+    // What stands in the document as it was rendered, and on pages without wasm.
+    server {
+        Title = "title",
+        CardNumber = "card_number",
+        CardHolder = "card_holder",
+        Expiry = "expiry",
+        ExpiryPlaceholder = "expiry_placeholder",
+        Cvv = "cvv",
+        Reference = "reference",
+        Optional = "optional",
+        Colon = "colon",
+        Summary = "summary",
+        Trust = "trust",
+        NeedsScripts = "needs_scripts",
+        LinkIncomplete = "link_incomplete",
+        SavedText = "saved_text",
+        DoneText = "done_text",
+        Gone = "gone",
+        GoneText = "gone_text",
+        Failed = "failed",
+        FailedText = "failed_text",
+        NotAllowed = "not_allowed",
+        NotAllowedText = "not_allowed_text",
+        Continue = "continue",
+    }
+}
+
+impl Text {
+    /// The key of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|text| text.name() == name)
+    }
+
+    /// The label of a field.
+    pub const fn label(field: Field) -> Self {
+        match field {
+            Field::CardNumber => Self::CardNumber,
+            Field::CardHolder => Self::CardHolder,
+            Field::Expiry => Self::Expiry,
+            Field::Cvv => Self::Cvv,
+            Field::Reference => Self::Reference,
+        }
+    }
+
+    /// What a person reads beside a field with a problem: says what to do, not what went wrong. One message for
+    /// each pair that can occur; the rest share the last line of their field.
+    pub const fn problem(field: Field, problem: Problem) -> Self {
+        match (field, problem) {
+            (Field::CardNumber, Problem::Missing) => Self::CardNumberMissing,
+            (Field::CardNumber, Problem::Characters) => Self::CardNumberDigits,
+            (Field::CardNumber, Problem::TooShort) => Self::CardNumberShort,
+            (Field::CardNumber, Problem::TooLong) => Self::CardNumberLong,
+            (Field::CardNumber, _) => Self::CardNumberInvalid,
+            (Field::CardHolder, Problem::Missing) => Self::CardHolderMissing,
+            (Field::CardHolder, Problem::HoldsNumber) => Self::CardHolderNumber,
+            (Field::CardHolder, Problem::TooLong) => Self::CardHolderLong,
+            (Field::CardHolder, _) => Self::CardHolderInvalid,
+            (Field::Expiry, Problem::Missing) => Self::ExpiryMissing,
+            (Field::Expiry, Problem::Month) => Self::ExpiryMonth,
+            (Field::Expiry, Problem::Past) => Self::ExpiryPast,
+            (Field::Expiry, Problem::TooFar) => Self::ExpiryFar,
+            (Field::Expiry, _) => Self::ExpiryInvalid,
+            (Field::Cvv, Problem::Missing) => Self::CvvMissing,
+            (Field::Cvv, Problem::Characters) => Self::CvvDigits,
+            (Field::Cvv, _) => Self::CvvInvalid,
+            (Field::Reference, Problem::Missing) => Self::ReferenceMissing,
+            (Field::Reference, Problem::HoldsNumber) => Self::ReferenceNumber,
+            (Field::Reference, Problem::TooLong) => Self::ReferenceLong,
+            (Field::Reference, _) => Self::ReferenceInvalid,
+        }
+    }
+}
+
+/// The texts of one language, by key. A copy shares them.
+#[derive(Clone, Default)]
+pub struct Texts(Arc<[Box<str>]>);
+
+impl Texts {
+    /// Texts in the order of `Text::ALL`; as many as are known.
+    pub fn new(texts: impl IntoIterator<Item = Box<str>>) -> Self {
+        Self(texts.into_iter().collect())
+    }
+
+    /// A text. Empty where it is not known: the browser knows nothing of the server's own texts, and what it
+    /// hydrates with an empty text keeps what the server wrote.
+    pub fn get(&self, text: Text) -> &str {
+        self.0.get(text as usize).map_or("", |text| text)
+    }
+
+    /// These texts with some of them replaced.
+    #[must_use]
+    pub fn with<'a>(&self, replaced: impl IntoIterator<Item = (Text, &'a str)>) -> Self {
+        let mut texts = self.0.to_vec();
+        for (text, words) in replaced {
+            if let Some(place) = texts.get_mut(text as usize) {
+                *place = words.into();
+            }
+        }
+        Self(texts.into())
+    }
+
+    /// Every key with its own name as its text, for tests of what is shown where.
+    #[doc(hidden)]
+    pub fn named() -> Self {
+        Self::new(Text::ALL.iter().map(|text| text.name().into()))
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Texts(…)")
+    }
+}
+
+/// The language of a document: its tag, its direction, its texts.
+#[derive(Clone, Debug)]
+pub struct Wording {
+    /// BCP 47 tag, for `lang`.
+    pub lang: String,
+    /// Whether it is written from right to left, for `dir`.
+    pub rtl: bool,
+    /// What is read.
+    pub texts: Texts,
+}
+
+impl Wording {
+    /// A text.
+    pub fn get(&self, text: Text) -> &str {
+        self.texts.get(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_to_one_and_fit_the_files() {
+        for (place, &text) in Text::ALL.iter().enumerate() {
+            assert_eq!(text as usize, place);
+            assert_eq!(Text::from_name(text.name()), Some(text));
+            assert!(text.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+        }
+    }
+
+    #[test]
+    fn the_browser_gets_its_own_part_in_the_same_order() {
+        let handed = Text::ALL.iter().take(Text::OF_BROWSER);
+        let browser = Texts::new(handed.map(|text| text.name().into()));
+        assert_eq!(browser.get(Text::Submit), "submit");
+        assert_eq!(browser.get(Text::AlertRefused), "alert_refused");
+        assert_eq!(browser.get(Text::Trust), "");
+    }
+
+    #[test]
+    fn replacing_leaves_the_original() {
+        let all = Texts::named();
+        let other = all.with([(Text::Submit, "Pay")]);
+        assert_eq!((all.get(Text::Submit), other.get(Text::Submit)), ("submit", "Pay"));
+        assert_eq!(other.get(Text::Title), "title");
+    }
+
+    #[test]
+    fn every_problem_of_a_field_is_told_with_its_field() {
+        for field in Field::ALL {
+            for problem in [Problem::Missing, Problem::Characters, Problem::Checksum, Problem::HoldsNumber] {
+                let name = Text::problem(field, problem).name();
+                assert!(name.starts_with(field.name()), "{name}");
+                assert!((Text::problem(field, problem) as usize) < Text::OF_BROWSER);
+            }
+        }
+    }
+}
