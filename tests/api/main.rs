@@ -46,16 +46,19 @@ macro_rules! on_both_engines {
 }
 
 mod access;
+mod ach;
 mod app;
 mod canary;
 mod capture;
 mod cli;
 mod client;
+mod consent;
 mod custody;
 mod cvv;
 mod database;
 mod delivery;
 mod errors;
+mod extras;
 mod form;
 mod headers;
 mod isolation;

@@ -1,12 +1,14 @@
 //! Capturing cards from people who must not be trusted: endpoints with a secret, hosted forms, and the way of
 //! a submitted card into the store.
 
+mod asking;
 pub mod css;
 pub mod endpoints;
 pub mod facts;
 pub mod fill;
 pub mod forms;
 pub mod once;
+pub mod options;
 pub mod results;
 pub mod submit;
 pub mod ttl;

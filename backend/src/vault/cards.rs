@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use shared::{CardNumber, Expiry};
+use shared::Expiry;
 use zeroize::Zeroizing;
 
 use super::content::Content;
 use super::cvv::{self, CvvSealer};
 use super::keys::{self, KeyAccess};
-use super::members::{self, Rules, Sorted};
+use super::members::{self, Number, Rules, Sorted};
 use super::sealing::{Part, Sealer, Unlocked};
 use super::{Invalid, VaultError};
 use crate::access::Caller;
@@ -72,7 +72,7 @@ pub async fn store(
     request: StoreRequest,
 ) -> Result<Saved, VaultError> {
     check_reference(&request.reference)?;
-    let rules = Rules { luhn: true, locked: false, brand: None };
+    let rules = Rules { luhn: true, account: false, locked: false, brand: None };
     let mut sorted = members::sort(request.body, rules).map_err(VaultError::Invalid)?;
     let (name, number) = match (sorted.number.take(), request.number) {
         (Some(known), _) => known,
@@ -117,7 +117,7 @@ pub async fn update(
     let open = open_key(core, caller, access).await?;
     let card = find_in(&mut *core.store.read().await?, caller, &open.key, name).await?;
     let card = card.ok_or(VaultError::UnknownCard)?;
-    let rules = Rules { luhn: true, locked: true, brand: Some(card.shown.brand) };
+    let rules = Rules { luhn: true, account: false, locked: true, brand: Some(card.shown.brand) };
     let sorted = members::sort(body, rules).map_err(VaultError::Invalid)?;
     change(core, caller, &open, name, sorted).await
 }
@@ -198,7 +198,7 @@ pub fn check_reference(reference: &str) -> Result<(), VaultError> {
 }
 
 /// What may be shown of a new card.
-pub fn shown(number: &CardNumber, expiry: Option<Expiry>, holder: Option<&str>) -> Shown {
+pub fn shown(number: &Number, expiry: Option<Expiry>, holder: Option<&str>) -> Shown {
     Shown {
         brand: number.brand(),
         first_six: number.first_six().to_owned(),
@@ -227,7 +227,7 @@ pub fn current<'p>(key: &VaultKey, pairs: &'p [KeyPairRow]) -> Result<&'p KeyPai
 fn new_card(
     core: &Core,
     open: &Open,
-    number: &CardNumber,
+    number: &Number,
     card_name: &CardName,
     algorithm: Algorithm,
     sorted: &Sorted,

@@ -3,7 +3,7 @@
 use js_sys::{Array, Object, Reflect};
 use leptos::prelude::{Update, WithUntracked};
 use leptos::task::{spawn_local, tick};
-use shared::{Field, FieldError, Problem, Text};
+use shared::{FieldError, Problem, Text};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::dom::{self, Page};
@@ -93,9 +93,9 @@ fn field_errors(page: &Page, body: &JsValue) -> Vec<FieldError> {
     listed
         .iter()
         .filter_map(|error| {
-            let field = Field::from_name(&get(&error, "field").as_string()?)?;
+            let field = page.named(&get(&error, "field").as_string()?)?;
             let problem = Problem::from_code(&get(&error, "code").as_string()?)?;
-            page.rules.of(field).visible.then_some(FieldError { field, problem })
+            Some(FieldError { field, problem })
         })
         .collect()
 }

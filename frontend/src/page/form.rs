@@ -4,9 +4,10 @@ use leptos::prelude::*;
 use shared::{Field, FormRules, Text, Texts};
 
 use super::FormPage;
+use super::keypad::keypad;
 use super::notice::{Notice, notice};
 use super::shell::{Shell, document};
-use crate::ui::{self, Seed, State};
+use crate::ui::{self, Face, Seed, State};
 
 /// A whole document with the form. It works as a plain POST before any script arrives, and without.
 pub fn form_page(page: &FormPage) -> String {
@@ -18,6 +19,7 @@ pub fn form_page(page: &FormPage) -> String {
         css: page.css.as_deref(),
         config: Some(&page.config),
         page_js: Some(&page.assets.page_js),
+        keypad: page.keypad.then_some(&page.assets.keypad),
         assets: Some(&page.assets),
     };
     document(&shell, &body)
@@ -26,7 +28,7 @@ pub fn form_page(page: &FormPage) -> String {
 fn body(page: &FormPage) -> impl IntoView + use<> {
     let texts = &page.wording.texts;
     let state = State::refused(texts.clone(), &page.errors, page.alert.clone().unwrap_or_default());
-    let seed = Seed { values: page.values.clone(), locked: page.needs_fragment };
+    let seed = Seed { faces: faces(page), locked: page.needs_fragment };
     let fields = ui::fields(&page.rules, &seed, &ArcRwSignal::new(state));
     let hidden: Vec<_> = page
         .hidden
@@ -48,6 +50,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
                 <div id=ui::ROOT>{fields}</div>
+                {page.keypad.then(|| keypad(texts))}
                 <p class="trust">
                     <svg viewBox="0 0 16 16" aria-hidden="true">
                         <path d="M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3 7h10v7H3z"></path>
@@ -69,6 +72,19 @@ fn of_browser(texts: &Texts, rules: &FormRules) -> String {
     let of_browser = Text::ALL.iter().take(Text::OF_BROWSER);
     let lines: Vec<_> = of_browser.map(|text| if needed(text) { texts.get(*text) } else { "" }).collect();
     lines.join("\n")
+}
+
+/// The looks of the fields with the values that they start with. A number or a code is never written into a
+/// document, and a box is never ticked.
+fn faces(page: &FormPage) -> Vec<(Field, Face)> {
+    let mut faces = page.faces.clone();
+    for (field, face) in &mut faces {
+        let kept = page.values.iter().find(|(of, _)| of == field).map(|(_, value)| value.clone());
+        if !field.is_secret() && *field != Field::Consent {
+            face.value = kept;
+        }
+    }
+    faces
 }
 
 /// Shown by the lack of scripts, or by `page.js` when the address holds no secret (security rule 18).
@@ -99,6 +115,8 @@ mod tests {
             title: "Card details".to_owned(),
             wording: Wording { lang: "en".to_owned(), rtl: false, texts: Texts::named() },
             rules: FormRules::default(),
+            faces: Field::ALL.map(|field| (field, Face::of(field, &Texts::named()))).to_vec(),
+            keypad: false,
             action: "/v1/capture/iframe/pcd".to_owned(),
             hidden: vec![("order".to_owned(), "\"><b>7".to_owned())],
             values: Vec::new(),
@@ -108,7 +126,12 @@ mod tests {
             config: r#"{"form":"pcd","x":"\u003c/script>"}"#.to_owned(),
             css: None,
             nonce: "00ff".to_owned(),
-            assets: Assets { glue: asset("/a/g.js"), wasm: asset("/a/w.wasm"), page_js: asset("/a/p.js") },
+            assets: Assets {
+                glue: asset("/a/g.js"),
+                wasm: asset("/a/w.wasm"),
+                page_js: asset("/a/p.js"),
+                keypad: asset("/a/k.js"),
+            },
         }
     }
 
