@@ -90,6 +90,7 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         glue: asset("frontend.js")?,
         wasm: asset("frontend_bg.wasm")?,
         page_js: asset("page.js")?,
+        keypad: asset("keypad.js")?,
     };
     let networks = settings.allowed_networks.clone();
     let allowed = Allowed { networks: networks.clone(), plain_http: false };

@@ -9,3 +9,5 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub use page::{Asset, Assets, FormPage, Notice, NoticePage, form_page, notice_page};
+#[cfg(feature = "ssr")]
+pub use ui::Face;

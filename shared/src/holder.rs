@@ -1,6 +1,6 @@
 //! The cardholder's name.
 
-use crate::{Problem, digits};
+use crate::{Problem, plain};
 
 /// The most characters of a name; ISO/IEC 7813 prints 26, people type more.
 pub const MAX_CHARS: usize = 100;
@@ -8,20 +8,7 @@ pub const MAX_CHARS: usize = 100;
 /// Checks a name: not empty, no control or direction-changing characters, and no card number typed into the
 /// wrong field. Answers the trimmed name.
 pub fn parse(text: &str) -> Result<&str, Problem> {
-    let name = text.trim();
-    if name.is_empty() {
-        return Err(Problem::Missing);
-    }
-    if name.chars().any(is_unprintable) {
-        return Err(Problem::Characters);
-    }
-    if name.chars().count() > MAX_CHARS {
-        return Err(Problem::TooLong);
-    }
-    if digits::holds_card_number(name) {
-        return Err(Problem::HoldsNumber);
-    }
-    Ok(name)
+    plain::parse(text, MAX_CHARS)
 }
 
 /// Control characters, and those that reorder text on a screen (Unicode bidi controls).

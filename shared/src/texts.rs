@@ -64,6 +64,13 @@ keys! {
         ReferenceNumber = "reference_number",
         ReferenceLong = "reference_long",
         ReferenceInvalid = "reference_invalid",
+        RoutingNumberInvalid = "routing_number_invalid",
+        AccountNumberInvalid = "account_number_invalid",
+        ConsentMissing = "consent_missing",
+        FieldMissing = "field_missing",
+        FieldNumber = "field_number",
+        FieldLong = "field_long",
+        FieldInvalid = "field_invalid",
         Submit = "submit",
         Submitting = "submitting",
         Saved = "saved",
@@ -83,6 +90,25 @@ keys! {
         ExpiryPlaceholder = "expiry_placeholder",
         Cvv = "cvv",
         Reference = "reference",
+        RoutingNumber = "routing_number",
+        AccountNumber = "account_number",
+        AccountHolder = "account_holder",
+        AccountType = "account_type",
+        IndividualSavings = "individual_savings",
+        IndividualChecking = "individual_checking",
+        BusinessSavings = "business_savings",
+        BusinessChecking = "business_checking",
+        BillingAddress = "billing_address",
+        PostalCode = "postal_code",
+        BillingCity = "billing_city",
+        BillingCountry = "billing_country",
+        Consent = "consent",
+        Choose = "choose",
+        Keypad = "keypad",
+        KeypadDelete = "keypad_delete",
+        KeypadClear = "keypad_clear",
+        KeypadClose = "keypad_close",
+        KeypadCount = "keypad_count",
         Optional = "optional",
         Colon = "colon",
         Summary = "summary",
@@ -98,6 +124,14 @@ keys! {
         NotAllowed = "not_allowed",
         NotAllowedText = "not_allowed_text",
         Continue = "continue",
+        AchTitle = "ach_title",
+        AchSubmit = "ach_submit",
+        AchSubmitting = "ach_submitting",
+        AchSaved = "ach_saved",
+        AchSavedText = "ach_saved_text",
+        AchDoneText = "ach_done_text",
+        AchFailed = "ach_failed",
+        AchRefused = "ach_refused",
     }
 }
 
@@ -107,15 +141,25 @@ impl Text {
         Self::ALL.iter().copied().find(|text| text.name() == name)
     }
 
-    /// The label of a field.
-    pub const fn label(field: Field) -> Self {
-        match field {
+    /// The label of a field. Additional fields have the merchant's own.
+    pub const fn label(field: Field) -> Option<Self> {
+        Some(match field {
             Field::CardNumber => Self::CardNumber,
             Field::CardHolder => Self::CardHolder,
             Field::Expiry => Self::Expiry,
             Field::Cvv => Self::Cvv,
+            Field::RoutingNumber => Self::RoutingNumber,
+            Field::AccountNumber => Self::AccountNumber,
+            Field::AccountHolder => Self::AccountHolder,
+            Field::AccountType => Self::AccountType,
+            Field::BillingAddress => Self::BillingAddress,
+            Field::PostalCode => Self::PostalCode,
+            Field::BillingCity => Self::BillingCity,
+            Field::BillingCountry => Self::BillingCountry,
             Field::Reference => Self::Reference,
-        }
+            Field::Consent => Self::Consent,
+            Field::Extra(_) => return None,
+        })
     }
 
     /// What a person reads beside a field with a problem: says what to do, not what went wrong. One message for
@@ -145,6 +189,13 @@ impl Text {
             (Field::Reference, Problem::HoldsNumber) => Self::ReferenceNumber,
             (Field::Reference, Problem::TooLong) => Self::ReferenceLong,
             (Field::Reference, _) => Self::ReferenceInvalid,
+            (Field::Consent, _) => Self::ConsentMissing,
+            (_, Problem::Missing) => Self::FieldMissing,
+            (Field::RoutingNumber, _) => Self::RoutingNumberInvalid,
+            (Field::AccountNumber, _) => Self::AccountNumberInvalid,
+            (_, Problem::HoldsNumber) => Self::FieldNumber,
+            (_, Problem::TooLong) => Self::FieldLong,
+            _ => Self::FieldInvalid,
         }
     }
 }
@@ -243,7 +294,7 @@ mod tests {
         for field in Field::ALL {
             for problem in [Problem::Missing, Problem::Characters, Problem::Checksum, Problem::HoldsNumber] {
                 let name = Text::problem(field, problem).name();
-                assert!(name.starts_with(field.name()), "{name}");
+                assert!(name.starts_with("field_") || name.starts_with(field.name()), "{name}");
                 assert!((Text::problem(field, problem) as usize) < Text::OF_BROWSER);
             }
         }

@@ -58,7 +58,7 @@ async fn its_owner_reads_the_settings(app: TestApp) {
 
 async fn the_type_is_read_from_query_or_body(app: TestApp) {
     app.merchant.post("/v1/capture/iframe", json!({ "form_type": "pcd" })).await.ok();
-    for (query, body) in [("?form_type=swipe", json!({})), ("", json!({ "form_type": "ach" }))] {
+    for (query, body) in [("?form_type=swipe", json!({})), ("", json!({ "form_type": "pan" }))] {
         let refused = app.merchant.post(&format!("/v1/capture/iframe{query}"), body).await;
         refused.refused(400, "invalid").at("/form_type", "unknown");
     }

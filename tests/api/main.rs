@@ -46,17 +46,20 @@ macro_rules! on_both_engines {
 }
 
 mod access;
+mod ach;
 mod app;
 mod brands;
 mod canary;
 mod capture;
 mod cli;
 mod client;
+mod consent;
 mod custody;
 mod cvv;
 mod database;
 mod delivery;
 mod errors;
+mod extras;
 mod form;
 mod headers;
 mod isolation;

@@ -23,14 +23,16 @@ on_both_engines! {
     an_expiry_in_the_past_is_refused_by_the_form,
 }
 
-const FIELDS: [(&str, &str); 4] = [
+/// A card as it is typed.
+pub const FIELDS: [(&str, &str); 4] = [
     ("card_number", "4111 1111 1111 1111"),
     ("card_holder", "Ada King"),
     ("expiry", "06/31"),
     ("cvv", "737"),
 ];
 
-async fn fill(app: &TestApp, form: &str, endpoint: &Endpoint, fields: &[(&str, &str)]) -> Answer {
+/// Sends a plain form as its own page does.
+pub async fn fill(app: &TestApp, form: &str, endpoint: &Endpoint, fields: &[(&str, &str)]) -> Answer {
     let mut all = vec![("unique_id", endpoint.id.as_str()), ("secret", &endpoint.secret)];
     all.extend_from_slice(fields);
     let call = Call::new("POST", &format!("/v1/capture/iframe/{form}")).form(&all);
@@ -38,7 +40,7 @@ async fn fill(app: &TestApp, form: &str, endpoint: &Endpoint, fields: &[(&str, &
 }
 
 /// Follows the redirect of a plain form.
-async fn follow(app: &TestApp, answer: &Answer) -> Answer {
+pub async fn follow(app: &TestApp, answer: &Answer) -> Answer {
     assert_eq!(answer.status, 303, "{}", answer.text());
     let target = answer.header("location");
     assert!(target.starts_with("/v1/capture/"), "our own origin");

@@ -1,17 +1,25 @@
 //! A filled hosted form on its way to a capture: checked again by the form's rules, whatever the browser said.
 
-use shared::{CardNumber, Checked, Entry, Field, FieldError, FormRules, Networks, Problem};
+use shared::{CardNumber, Checked, Entry, Field, FieldError, FormKind, FormRules, Networks, Problem};
 use zeroize::Zeroizing;
 
 use super::CaptureError;
 use super::facts::{Facts, FactsCache};
 use super::forms::{self, Settings};
 use super::once::{self, Kept, Ticket};
-use super::submit::{self, Captured, FormSwitches, Submission};
+use super::options::Consent;
+use super::submit::{self, CONSENT, Captured, FormSwitches, Submission};
 use crate::core::Core;
 use crate::json::{Members, Value};
 use crate::model::{Lock, MerchantId, Mode, Refusal};
+use crate::vault::Meaning;
 use crate::vault::members::{self, NETWORK};
+
+/// The hidden input that gives a submit its number: the same when it is sent again.
+pub const SUBMIT_ID: &str = "submit_id";
+/// Names of the page's address and of its own inputs; nothing of theirs is stored with the card.
+pub const OWN: [&str; 8] =
+    ["unique_id", "secret", "reference", "title", "testing", "locale", SUBMIT_ID, NETWORK];
 
 /// The most further members that a link can bring, and their longest name and value in bytes.
 const MAX_EXTRA: usize = 20;
@@ -26,11 +34,11 @@ pub struct Filled {
     pub unique_id: String,
     /// The endpoint's secret.
     pub secret: Zeroizing<String>,
-    /// What was typed.
+    /// What was typed into the fields that every form can have.
     pub entry: Entry,
     /// The reference of the link.
     pub reference: Option<String>,
-    /// Further members of the link.
+    /// Further members: of the link, and of the form's additional fields.
     pub extra: Vec<(String, String)>,
     /// The client's address.
     pub address: String,
@@ -38,6 +46,33 @@ pub struct Filled {
     pub submit_id: String,
     /// All that was sent but secret and security code, to tell a repeated submit from a changed one.
     pub content: Zeroizing<Vec<u8>>,
+    /// The names of the form's additional fields, in their order, once its settings are known.
+    pub additional: Vec<String>,
+}
+
+impl Filled {
+    /// The name that a field has towards clients.
+    pub fn name_of(&self, field: Field) -> &str {
+        match field {
+            Field::Extra(place) => {
+                self.additional.get(usize::from(place)).map_or(field.name(), String::as_str)
+            }
+            _ => field.name(),
+        }
+    }
+
+    /// Takes the values of a form's own fields out of what was sent.
+    fn claim(&mut self, settings: &Settings, rules: &FormRules) {
+        self.additional = settings.additional.iter().map(|field| field.name.clone()).collect();
+        for (place, name) in (0..).zip(&self.additional) {
+            // Of two of a name the link's comes first, as a hidden input: the person's counts.
+            if let Some((_, text)) = self.extra.iter().rfind(|(known, _)| known == name) {
+                self.entry.set(Field::Extra(place), text.clone());
+            }
+        }
+        let is_shown = |name: &str| Field::from_name(name).is_some_and(|field| rules.of(field).visible);
+        self.extra.retain(|(name, _)| !self.additional.contains(name) && !is_shown(name));
+    }
 }
 
 /// Why a filled form was not stored.
@@ -70,9 +105,11 @@ impl<E: Into<CaptureError>> From<E> for FillError {
 
 /// Checks and stores a filled form. A submit that was stored before is answered as it was then, whatever became
 /// of its endpoint.
-pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Filed, FillError> {
-    let Filled { submit_id, unique_id, secret, form, content, .. } = filled;
-    let id_hash = once::digest(core, submit_id, unique_id, secret, form, content);
+pub async fn file(core: &Core, facts: &FactsCache, filled: &mut Filled) -> Result<Filed, FillError> {
+    let id_hash = {
+        let Filled { submit_id, unique_id, secret, form, content, .. } = &*filled;
+        once::digest(core, submit_id, unique_id, secret, form, content)
+    };
     let error = match store(core, facts, filled, id_hash.clone()).await {
         Err(FillError::Capture(
             error @ (CaptureError::Unknown | CaptureError::Refused(Refusal::Repeated)),
@@ -84,7 +121,7 @@ pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Fi
         None => None,
     };
     let Some(Kept { captured, request, merchant, mode }) = kept else { return Err(error.into()) };
-    let settings = forms::settings(core, &merchant, mode, form).await?;
+    let settings = forms::settings(core, &merchant, mode, &filled.form).await?;
     Ok(Filed { captured, request, merchant, mode, settings })
 }
 
@@ -92,51 +129,111 @@ pub async fn file(core: &Core, facts: &FactsCache, filled: &Filled) -> Result<Fi
 async fn store(
     core: &Core,
     facts: &FactsCache,
-    filled: &Filled,
+    filled: &mut Filled,
     id_hash: Option<String>,
 ) -> Result<Filed, FillError> {
     let known = facts.prove(core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
     let settings = forms::settings(core, &known.endpoint.merchant, known.endpoint.mode, &filled.form).await?;
     let rules = rules_for(&settings, known.endpoint.lock.as_ref());
+    filled.claim(&settings, &rules);
     let actor = submit::actor_of(&known, &filled.address);
-    if known.endpoint.lock.is_some() && !filled.entry.value(Field::CardNumber).is_empty() {
+    let numbers = [Field::CardNumber, Field::AccountNumber];
+    if known.endpoint.lock.is_some() && numbers.iter().any(|&field| !filled.entry.value(field).is_empty()) {
         // Refused whatever it is, like every other way to name a number (security rule 9).
         submit::count_refused(core, &known, &actor, true).await?;
         return Err(FillError::Capture(members::locked_number().into()));
     }
-    let checked = match shared::check(&rules, &filled.entry, core.now().year_month()) {
+    let checked = match check(&settings, &rules, &filled.entry, core) {
         Ok(checked) => checked,
         Err(errors) => {
             let is_number = |error: &FieldError| {
-                error.field == Field::CardNumber
-                    && !matches!(error.problem, Problem::Missing | Problem::Choice)
+                numbers.contains(&error.field) && !matches!(error.problem, Problem::Missing | Problem::Choice)
             };
             submit::count_refused(core, &known, &actor, errors.iter().any(is_number)).await?;
             return Err(FillError::Fields(errors, choice(&rules, &filled.entry)));
         }
     };
     let reference = checked.reference.clone().or_else(|| filled.reference.clone());
-    let extra = usable_extra(&filled.extra);
-    let request = visible_members(&checked, reference.as_deref(), &extra);
+    let consent = settings.consent.as_ref().map(|consent| agreed(consent, checked.consent, core));
+    let extra = further_members(&settings, &checked, filled);
+    let mut request = visible_members(&checked, reference.as_deref(), &extra);
+    if let Some(consent) = &consent {
+        request.set(CONSENT, consent.copy());
+    }
     let submission = Submission {
         unique_id: filled.unique_id.clone(),
         secret: Some(filled.secret.clone()),
         reference,
-        body: card_members(checked, &extra),
+        body: card_members(checked, extra),
         address: filled.address.clone(),
-        form: FormSwitches { luhn: luhn(&settings), single_use: settings.single_use, code_checked: true },
+        form: FormSwitches {
+            luhn: has_check_digits(&settings, &rules),
+            account: settings.kind == FormKind::Ach,
+            single_use: settings.single_use,
+            code_checked: true,
+        },
         once: id_hash.map(|id_hash| Ticket::new(id_hash, &request)),
+        consent,
     };
     let captured = submit::capture(core, facts, submission).await?;
     let (merchant, mode) = (known.endpoint.merchant.clone(), known.endpoint.mode);
     Ok(Filed { captured, request, merchant, mode, settings })
 }
 
+/// The rules of browser and server, and those that the server alone knows: the choices of a list, and which text
+/// was agreed to.
+fn check(
+    settings: &Settings,
+    rules: &FormRules,
+    entry: &Entry,
+    core: &Core,
+) -> Result<Checked, Vec<FieldError>> {
+    let (mut errors, checked) = match shared::check(rules, entry, core.now().year_month()) {
+        Ok(checked) => (Vec::new(), Some(checked)),
+        Err(errors) => (errors, None),
+    };
+    let mut add = |field, problem| {
+        if !errors.iter().any(|error| error.field == field) {
+            errors.push(FieldError { field, problem });
+        }
+    };
+    for (place, field) in (0..).zip(&settings.additional) {
+        let value = entry.value(Field::Extra(place));
+        if !value.trim().is_empty() && !field.takes(value.trim()) {
+            add(Field::Extra(place), Problem::Format);
+        }
+    }
+    if let Some(consent) = &settings.consent {
+        let value = entry.value(Field::Consent);
+        // A page that was made before the text changed agreed to another one.
+        if !value.is_empty() && value != consent.version {
+            add(Field::Consent, Problem::Missing);
+        }
+    }
+    errors.sort_by_key(|error| error.field.index());
+    checked.filter(|_| errors.is_empty()).ok_or(errors)
+}
+
+/// What is stored of a consent: whether the box was ticked, the text beside it, and when.
+fn agreed(consent: &Consent, given: bool, core: &Core) -> Value {
+    let members: Members = [
+        ("given".to_owned(), Value::Bool(given)),
+        ("version".to_owned(), Value::text(consent.version.as_str())),
+        ("text".to_owned(), Value::text(consent.text.as_str())),
+        ("at".to_owned(), Value::text(core.now().rfc3339())),
+    ]
+    .into_iter()
+    .collect();
+    Value::Object(members)
+}
+
 /// The rules of a form on an endpoint: a locked endpoint takes no number, so its form shows no field for one.
 pub fn rules_for(settings: &Settings, lock: Option<&Lock>) -> FormRules {
     let mut rules = settings.rules();
     if lock.is_some() {
-        rules.set(Field::CardNumber, shared::FieldOptions { visible: false, validate: false });
+        for field in [Field::CardNumber, Field::AccountNumber] {
+            rules.set(field, shared::FieldOptions { visible: false, validate: false });
+        }
     }
     rules
 }
@@ -144,7 +241,7 @@ pub fn rules_for(settings: &Settings, lock: Option<&Lock>) -> FormRules {
 /// Whether a form can be filled at all: some field is shown, and a number where the endpoint needs one.
 pub fn is_usable(rules: &FormRules, facts: Option<&Facts>) -> bool {
     let needs_number = facts.is_some_and(|facts| facts.endpoint.lock.is_none());
-    rules.visible().next().is_some() && (!needs_number || rules.of(Field::CardNumber).visible)
+    rules.visible().any(|field| field != Field::Consent) && (!needs_number || rules.asks_for_number())
 }
 
 /// The members of a link that may be stored: few, short, not named like a card's own, holding no number.
@@ -154,6 +251,7 @@ pub fn usable_extra(extra: &[(String, String)]) -> Vec<(String, String)> {
             && name.len() <= MAX_EXTRA_NAME
             && value.len() <= MAX_EXTRA_VALUE
             && crate::vault::is_plain_name(name)
+            && !name.eq_ignore_ascii_case(CONSENT)
             && !shared::digits::holds_card_number(value)
             && !shared::digits::holds_card_number(name)
     };
@@ -171,22 +269,49 @@ fn choice(rules: &FormRules, entry: &Entry) -> Networks {
     Networks::of(chosen.into_iter().chain(networks.iter().filter(|&brand| Some(brand) != chosen)))
 }
 
-fn luhn(settings: &Settings) -> bool {
-    !settings.disable_luhn && settings.rules().of(Field::CardNumber).validate
+fn has_check_digits(settings: &Settings, rules: &FormRules) -> bool {
+    match settings.kind {
+        FormKind::Card => !settings.disable_luhn && settings.rules().of(Field::CardNumber).validate,
+        FormKind::Ach => rules.of(Field::RoutingNumber).validate,
+    }
 }
 
-/// The members as the interface's own form sends them (spec A.3): the expiry in four shapes, brand, last four.
-fn card_members(checked: Checked, extra: &[(String, String)]) -> Members {
-    let mut body = Members::default();
-    for (name, value) in extra {
-        body.set(name, Value::text(value));
+/// The members beside the card's own, of which later ones win: the link's, the form's extra data, its additional
+/// and billing fields. What the card's own fields bring is left out whatever its name (spec A.5).
+fn further_members(settings: &Settings, checked: &Checked, filled: &Filled) -> Members {
+    let mut further = Members::default();
+    for (name, value) in usable_extra(&filled.extra) {
+        further.set(&name, Value::text(value));
     }
+    // It was checked when the form was made.
+    for (name, value) in Members::parse(settings.extra_data.as_bytes()).unwrap_or_default() {
+        further.set(&name, value);
+    }
+    for (field, text) in &checked.texts {
+        further.set(filled.name_of(*field), Value::text(text.as_str()));
+    }
+    further.retain(|name, _| match crate::vault::meaning(name) {
+        Meaning::Holder => checked.holder.is_none() || name == Field::AccountHolder.name(),
+        Meaning::Expiry | Meaning::ExpiryMonth | Meaning::ExpiryYear => checked.expiry.is_none(),
+        _ => true,
+    });
+    further
+}
+
+/// The members as the interface's own forms send them (spec A.3, A.5): the expiry in four shapes, brand, last four.
+fn card_members(checked: Checked, mut body: Members) -> Members {
     if let Some(number) = &checked.number {
         body.set("card_number", Value::text(number.digits()));
         body.set("card_type", Value::text(number.brand().wire()));
         body.set("last_four", Value::text(number.last_four()));
         if let Some(network) = checked.network {
             body.set(NETWORK, Value::text(network.wire()));
+        }
+    }
+    if let Some(number) = &checked.account {
+        body.set("account_number", Value::text(number.digits()));
+        if !number.last_four().is_empty() {
+            body.set("last_four", Value::text(number.last_four()));
         }
     }
     if let Some(holder) = checked.holder {
@@ -211,14 +336,21 @@ fn expiry_members(expiry: Option<shared::Expiry>) -> Vec<(&'static str, String)>
     ]
 }
 
-fn visible_members(checked: &Checked, reference: Option<&str>, extra: &[(String, String)]) -> Members {
+fn visible_members(checked: &Checked, reference: Option<&str>, further: &Members) -> Members {
     let mut request = Members::default();
-    if let Some(number) = &checked.number {
-        request.set("card_type", Value::text(number.brand().wire()));
-        request.set("last_four", Value::text(number.last_four()));
-        if let Some(network) = checked.network {
-            request.set(NETWORK, Value::text(network.wire()));
+    let last_four = match (&checked.number, &checked.account) {
+        (Some(number), _) => {
+            request.set("card_type", Value::text(number.brand().wire()));
+            if let Some(network) = checked.network {
+                request.set(NETWORK, Value::text(network.wire()));
+            }
+            number.last_four()
         }
+        (None, Some(number)) => number.last_four(),
+        (None, None) => "",
+    };
+    if !last_four.is_empty() {
+        request.set("last_four", Value::text(last_four));
     }
     if let Some(holder) = &checked.holder {
         request.set("card_holder", Value::text(holder));
@@ -229,8 +361,8 @@ fn visible_members(checked: &Checked, reference: Option<&str>, extra: &[(String,
     if let Some(reference) = reference {
         request.set("reference", Value::text(reference));
     }
-    for (name, value) in extra {
-        request.set(name, Value::text(value));
+    for (name, value) in further.iter().filter(|(name, _)| *name != Field::RoutingNumber.name()) {
+        request.set(name, value.copy());
     }
     request
 }
@@ -260,7 +392,7 @@ mod tests {
         }
         let today = shared::YearMonth { year: 2026, month: 11 };
         let checked = shared::check(&FormRules::default(), &entry, today).unwrap();
-        let seen = visible_members(&checked, Some("r"), &[]).to_json();
+        let seen = visible_members(&checked, Some("r"), &Members::default()).to_json();
         assert!(!seen.contains("4111111111111111") && !seen.contains("737"));
         assert!(seen.contains("\"last_four\":\"1111\""));
     }

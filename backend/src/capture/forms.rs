@@ -6,10 +6,11 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
-use shared::{Field, FieldOptions, FormRules, Wording};
+use shared::{Field, FieldOptions, FormKind, FormRules, Text, Wording};
 use url::Url;
 
 use super::brands::BrandSettings;
+use super::options::{self, Additional, Consent};
 use super::{CaptureError, css, endpoints};
 use crate::access::Caller;
 use crate::core::Core;
@@ -21,18 +22,32 @@ use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
 use crate::vault::Invalid;
 
-/// The form that needs no configuration.
-pub const STANDARD: &str = "pcd";
 /// The longest decoded script or stylesheet.
 const MAX_TEXT: usize = 64 * 1024;
 /// The most links and origins.
 const MAX_LINKS: usize = 16;
 
+/// What a form for a bank account says where one for a card speaks of the card.
+const ACCOUNT_WORDS: [(Text, Text); 9] = [
+    (Text::Title, Text::AchTitle),
+    (Text::Submit, Text::AchSubmit),
+    (Text::Submitting, Text::AchSubmitting),
+    (Text::Saved, Text::AchSaved),
+    (Text::SavedText, Text::AchSavedText),
+    (Text::DoneText, Text::AchDoneText),
+    (Text::AlertFailed, Text::AchFailed),
+    (Text::FailedText, Text::AchFailed),
+    (Text::AlertRefused, Text::AchRefused),
+];
+
 /// The settings of a form, as stored: only what was checked.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the wire")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the interface by itself")]
 pub struct Settings {
+    /// Of a card or of a bank account; stands beside the settings in storage.
+    #[serde(skip)]
+    pub kind: FormKind,
     /// `field_options`, by field name: visible and validate.
     pub fields: BTreeMap<String, (bool, bool)>,
     /// JavaScript function expression, run after a store.
@@ -57,6 +72,22 @@ pub struct Settings {
     pub brands: BrandSettings,
     /// Whether the focus goes on by itself once a field is complete.
     pub auto_advance: bool,
+    /// Further fields, whose values become members of the card.
+    pub additional: Vec<Additional>,
+    /// The box that agrees to saving.
+    pub consent: Option<Consent>,
+    /// Labels by field name.
+    pub field_labels: BTreeMap<String, String>,
+    /// Placeholders by field name.
+    pub placeholders: BTreeMap<String, String>,
+    /// The text of the button.
+    pub submit: Option<String>,
+    /// Members stored with every card, as JSON text, so that numbers keep their digits; empty for none.
+    pub extra_data: String,
+    /// Shows dots for the security code.
+    pub mask_cvv: bool,
+    /// Shows a keypad for number and code whose keys change their places.
+    pub force_keypad: bool,
 }
 
 /// Where a form's callbacks run (design.md, decision 6).
@@ -82,9 +113,15 @@ impl Runner {
 }
 
 impl Settings {
+    /// The settings of the form of a kind that needs no configuration.
+    pub fn of_kind(kind: FormKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
     /// The rules of the fields.
     pub fn rules(&self) -> FormRules {
-        let mut rules = FormRules::new(self.disable_luhn);
+        let mut rules = FormRules::of_kind(self.kind);
+        rules.disable_luhn = self.disable_luhn;
         rules.accepted = self.brands.accepted();
         rules.codes = self.brands.codes();
         rules.auto_advance = self.auto_advance;
@@ -93,12 +130,38 @@ impl Settings {
                 rules.set(field, FieldOptions { visible, validate });
             }
         }
+        for (place, field) in (0..).zip(&self.additional) {
+            rules.set_extra(place, field.required, field.rule());
+        }
+        if let Some(consent) = &self.consent {
+            rules.set(Field::Consent, FieldOptions { visible: true, validate: consent.required });
+        }
         rules
     }
 
     /// The language of the form's pages, as the form and the person want it.
     pub fn wording(&self, asked: &Asked) -> Wording {
-        asked.wording()
+        self.worded(asked.wording())
+    }
+
+    /// A wording with the words of the form's kind, and with the merchant's own labels and button.
+    fn worded(&self, wording: Wording) -> Wording {
+        let own = match self.kind {
+            FormKind::Card => [].as_slice(),
+            FormKind::Ach => ACCOUNT_WORDS.as_slice(),
+        };
+        let of_kind = own.iter().map(|&(text, instead)| (text, wording.get(instead)));
+        let labels = self.field_labels.iter().filter_map(|(name, label)| {
+            Some((Field::from_name(name).and_then(Text::label)?, label.as_str()))
+        });
+        let button = self.submit.iter().map(|text| (Text::Submit, text.as_str()));
+        let texts = wording.texts.with(of_kind.chain(labels).chain(button));
+        Wording { texts, ..wording }
+    }
+
+    /// The members that are stored with every card.
+    pub fn extra_data(&self) -> serde_json::Value {
+        serde_json::from_str(&self.extra_data).unwrap_or(serde_json::Value::Null)
     }
 
     /// Where the callbacks run: what needs a document or the network needs the done page.
@@ -138,16 +201,13 @@ pub async fn create(
     form_id: Option<String>,
     mut body: Members,
 ) -> Result<Created, CaptureError> {
-    let form_type = form_type.or(take_text(&mut body, "form_type")?).unwrap_or_else(|| STANDARD.to_owned());
-    if form_type != STANDARD {
-        let detail = "The form type has to be pcd.";
-        return Err(Invalid::new("/form_type", "unknown", detail).into());
-    }
+    let form_type = form_type.or(take_text(&mut body, "form_type")?);
+    let kind = kind_of(form_type.as_deref())?;
     let form_id = form_id.or(take_text(&mut body, "form_id")?);
     if let Some(id) = &form_id {
         endpoints::check_id("/form_id", id)?;
     }
-    let (mut settings, links, ignored) = parse(body)?;
+    let (mut settings, links, ignored) = parse(body, kind)?;
     for (index, link) in links.iter().enumerate() {
         let at = format!("/css_links/{index}");
         let sheet = outgoing.get_text(link, 256 * 1024).await;
@@ -158,7 +218,7 @@ pub async fn create(
         id: form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy)),
         merchant: caller.merchant.clone(),
         mode: caller.mode,
-        form_type,
+        form_type: kind.name().to_owned(),
         settings: serde_json::to_string(&settings).unwrap_or_default(),
         created_at: core.now(),
     };
@@ -175,15 +235,29 @@ pub async fn create(
     Ok(Created { form, settings, ignored })
 }
 
-/// The settings of a form of a merchant; the standard form belongs to everybody.
+fn kind_of(form_type: Option<&str>) -> Result<FormKind, Invalid> {
+    let told = |code, detail| Invalid::new("/form_type", code, detail);
+    match form_type {
+        None => Ok(FormKind::default()),
+        Some("custom") => Err(told(
+            "unsupported",
+            "A custom form is a page of your own: post to the capture endpoint from it. Forms made here are pcd or ach.",
+        )),
+        Some(name) => {
+            FormKind::from_name(name).ok_or_else(|| told("unknown", "The form type has to be pcd or ach."))
+        }
+    }
+}
+
+/// The settings of a form of a merchant; the standard forms belong to everybody.
 pub async fn settings(
     core: &Core,
     merchant: &MerchantId,
     mode: Mode,
     id: &str,
 ) -> Result<Settings, CaptureError> {
-    if id == STANDARD {
-        return Ok(Settings::default());
+    if let Some(kind) = FormKind::from_name(id) {
+        return Ok(Settings::of_kind(kind));
     }
     read(&find(core, merchant, mode, id).await?)
 }
@@ -217,13 +291,16 @@ pub async fn delete(core: &Core, caller: &Caller, id: &str) -> Result<(), Captur
 }
 
 fn read(form: &HostedForm) -> Result<Settings, CaptureError> {
-    let settings = serde_json::from_str(&form.settings);
-    settings.map_err(|_| StoreError::Inconsistent { table: "hosted_form", what: "settings" }.into())
+    let inconsistent = |what| StoreError::Inconsistent { table: "hosted_form", what };
+    let settings: Settings = serde_json::from_str(&form.settings).map_err(|_| inconsistent("settings"))?;
+    let kind = FormKind::from_name(&form.form_type).ok_or_else(|| inconsistent("form_type"))?;
+    Ok(Settings { kind, ..settings })
 }
 
 /// Reads a body; answers the settings, the stylesheets to fetch, and what is not known.
-fn parse(mut body: Members) -> Result<(Settings, Vec<Url>, Vec<String>), CaptureError> {
+fn parse(mut body: Members, kind: FormKind) -> Result<(Settings, Vec<Url>, Vec<String>), CaptureError> {
     let mut settings = Settings {
+        kind,
         success_callback: take_script(&mut body, "success_callback")?,
         error_callback: take_script(&mut body, "error_callback")?,
         embedded_js: take_script(&mut body, "embedded_js")?,
@@ -232,12 +309,15 @@ fn parse(mut body: Members) -> Result<(Settings, Vec<Url>, Vec<String>), Capture
         single_use: take_bool(&mut body, "single_use")?,
         auto_advance: take_bool(&mut body, "auto_advance")?,
         brands: BrandSettings::take(&mut body)?,
+        mask_cvv: take_bool(&mut body, "mask_cvv")?,
+        force_keypad: take_bool(&mut body, "force_keypad")?,
         ..Settings::default()
     };
     if let Some(options) = body.take("field_options") {
-        settings.fields = field_options(options)?;
+        settings.fields = field_options(options, kind)?;
     }
-    if settings.rules().visible().next().is_none() {
+    additions(&mut body, &mut settings)?;
+    if !settings.rules().visible().any(|field| field != Field::Consent) {
         let detail = "At least one field has to be visible.";
         return Err(Invalid::new("/field_options", "nothing_visible", detail).into());
     }
@@ -251,20 +331,49 @@ fn parse(mut body: Members) -> Result<(Settings, Vec<Url>, Vec<String>), Capture
     Ok((settings, links, ignored))
 }
 
-fn field_options(value: Value) -> Result<BTreeMap<String, (bool, bool)>, Invalid> {
+/// What a merchant adds to the usual fields.
+fn additions(body: &mut Members, settings: &mut Settings) -> Result<(), CaptureError> {
+    let mut given = |name| body.take(name).filter(|value| !matches!(value, Value::Null));
+    if let Some(value) = given("additional_fields") {
+        settings.additional = options::additional_fields(value)?;
+    }
+    if let Some(value) = given("consent") {
+        settings.consent = Some(options::consent(value)?);
+    }
+    if let Some(value) = given("field_labels") {
+        settings.field_labels = options::texts("field_labels", value, settings.kind)?;
+    }
+    if let Some(value) = given("placeholders") {
+        settings.placeholders = options::texts("placeholders", value, settings.kind)?;
+    }
+    if let Some(value) = given("submit") {
+        settings.submit = Some(options::submit(&value)?);
+    }
+    if let Some(value) = given("extra_data") {
+        let data = options::extra_data(value).map_err(CaptureError::Invalid)?;
+        settings.extra_data = data.to_json().to_string();
+    }
+    Ok(())
+}
+
+fn field_options(value: Value, kind: FormKind) -> Result<BTreeMap<String, (bool, bool)>, Invalid> {
     let Value::Object(options) = value else {
         return Err(Invalid::new("/field_options", "type", "field_options has to be an object."));
     };
     let mut fields = BTreeMap::new();
     for (name, value) in options {
         let at = format!("/field_options/{}", told(&name));
-        let Some(field) = Field::from_name(&name) else {
+        if name == "extra_data" {
+            // Of a form that shows a stored card (spec A.5); this one shows none.
+            continue;
+        }
+        let Some(field) = Field::from_name(&name).filter(|field| field.belongs_to(kind)) else {
             return Err(Invalid::new(at, "unknown", "The form has no such field."));
         };
         let Value::Object(mut option) = value else {
             return Err(Invalid::new(at, "type", "The options of a field have to be an object."));
         };
-        let usual = FormRules::default().of(field);
+        let usual = FormRules::of_kind(kind).of(field);
         let visible = take_switch(&mut option, &at, "visible")?.unwrap_or(usual.visible);
         // A reference that is shown is not thereby required (spec A.5, after the code).
         let validate = take_switch(&mut option, &at, "validate")?.unwrap_or(usual.validate);
@@ -278,7 +387,7 @@ fn field_options(value: Value) -> Result<BTreeMap<String, (bool, bool)>, Invalid
 }
 
 /// A member's name as it is told again: its beginning, and nothing of one that holds a number.
-fn told(name: &str) -> String {
+pub(super) fn told(name: &str) -> String {
     if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
 }
 
@@ -385,12 +494,12 @@ mod tests {
     use super::*;
 
     fn parsed(body: &str) -> Result<Settings, String> {
-        parse(Members::parse(body.as_bytes()).unwrap()).map(|(settings, _, _)| settings).map_err(|error| {
-            match error {
+        parse(Members::parse(body.as_bytes()).unwrap(), FormKind::Card)
+            .map(|(settings, _, _)| settings)
+            .map_err(|error| match error {
                 CaptureError::Invalid(problems) => format!("{} {}", problems[0].pointer, problems[0].code),
                 _ => "other".to_owned(),
-            }
-        })
+            })
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Capturing cards from people who must not be trusted: endpoints with a secret, hosted forms, and the way of
 //! a submitted card into the store.
 
+mod asking;
 pub mod brands;
 pub mod css;
 pub mod endpoints;
@@ -8,6 +9,7 @@ pub mod facts;
 pub mod fill;
 pub mod forms;
 pub mod once;
+pub mod options;
 pub mod results;
 pub mod submit;
 pub mod ttl;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use shared::{Cvv, Expiry};
+use shared::Cvv;
 use zeroize::Zeroizing;
 
 use super::CaptureError;
@@ -37,13 +37,17 @@ pub struct Submission {
     pub form: FormSwitches,
     /// The submit of a form that must not be stored twice.
     pub once: Option<Ticket>,
+    /// The consent that was given through a form, which the server alone writes.
+    pub consent: Option<Value>,
 }
 
 /// What a hosted form changes about a capture.
 #[derive(Clone, Copy, Debug)]
 pub struct FormSwitches {
-    /// Whether the number is checked by Luhn.
+    /// Whether numbers are checked by their check digits.
     pub luhn: bool,
+    /// Whether the number is that of a bank account.
+    pub account: bool,
     /// Whether the endpoint takes one capture only.
     pub single_use: bool,
     /// Whether the security code was checked by the form's own lengths already.
@@ -52,7 +56,7 @@ pub struct FormSwitches {
 
 impl Default for FormSwitches {
     fn default() -> Self {
-        Self { luhn: true, single_use: false, code_checked: false }
+        Self { luhn: true, account: false, single_use: false, code_checked: false }
     }
 }
 
@@ -78,19 +82,23 @@ pub async fn capture(
     facts: &FactsCache,
     submission: Submission,
 ) -> Result<Captured, CaptureError> {
-    let Submission { unique_id, secret, reference, body, address, form, once } = submission;
+    let Submission { unique_id, secret, reference, body, address, form, once, consent } = submission;
     let given = secret.as_ref().map(|secret| secret.as_str());
     let facts_of = facts.prove(core, &unique_id, given, &address).await?;
     let endpoint = &facts_of.endpoint;
     let actor = actor_of(&facts_of, &address);
-    let rules = Rules {
-        luhn: form.luhn,
-        locked: endpoint.lock.is_some(),
-        brand: facts_of.brand,
-        code_checked: form.code_checked,
-    };
-    let sorted = match members::sort(body, rules).and_then(|sorted| complete(&facts_of, sorted)) {
-        Ok(sorted) => sorted,
+    let FormSwitches { luhn, account, code_checked, .. } = form;
+    let rules = Rules { luhn, account, locked: endpoint.lock.is_some(), brand: facts_of.brand, code_checked };
+    let sorted = genuine(body)
+        .and_then(|body| members::sort(body, rules))
+        .and_then(|sorted| complete(&facts_of, sorted));
+    let sorted = match sorted {
+        Ok(mut sorted) => {
+            if let Some(consent) = consent {
+                sorted.rest.set(CONSENT, consent);
+            }
+            sorted
+        }
         Err(problems) => return Err(refuse_values(core, &facts_of, &actor, problems).await?),
     };
     let sealer = core.keyring.sealer(core, &facts_of.key, &facts_of.pair)?;
@@ -102,6 +110,18 @@ pub async fn capture(
         facts.forget(&unique_id);
     }
     result
+}
+
+/// The member that tells what was agreed to.
+pub const CONSENT: &str = "consent";
+
+/// A consent in a card was written here, when a form with a box was filled: nobody brings one along.
+fn genuine(body: Members) -> Result<Members, Vec<Invalid>> {
+    if body.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONSENT)) {
+        let detail = "The consent is written by the server when a form with a box is filled.";
+        return Err(vec![Invalid::new(format!("/{CONSENT}"), "reserved", detail)]);
+    }
+    Ok(body)
 }
 
 /// Whether the members are enough: a number for an open endpoint, anything at all for a locked one.
@@ -272,14 +292,20 @@ impl Job<'_> {
         }
     }
 
-    /// The members of a patch: everything through a locked endpoint, the expiry alone through an open one.
+    /// The members of a patch: everything through a locked endpoint; through an open one the expiry, and the
+    /// consent, which is the server's own word.
     fn patch_members(&self, sorted: &Sorted) -> Option<Zeroizing<String>> {
         if self.facts.endpoint.lock.is_some() {
             return (!sorted.rest.is_empty()).then(|| sorted.rest.to_json());
         }
-        let expiry: Members =
-            [("expiry".to_owned(), Value::text(sorted.expiry.map(Expiry::short)?))].into_iter().collect();
-        Some(expiry.to_json())
+        let mut patch = Members::default();
+        if let Some(expiry) = sorted.expiry {
+            patch.set("expiry", Value::text(expiry.short()));
+        }
+        if let Some(consent) = sorted.rest.find(CONSENT) {
+            patch.set(CONSENT, consent.copy());
+        }
+        (!patch.is_empty()).then(|| patch.to_json())
     }
 
     fn row(&self, token: String, shown: Shown) -> Card {

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use shared::CardNumber;
 use zeroize::Zeroizing;
 
 use super::content::Content;
 use super::cvv::{self, CvvSealer};
 use super::keys::{self, KeyAccess};
-use super::members::{self, Rules, Sorted};
+use super::members::{self, Number, Rules, Sorted};
 use super::sealing::{Part, Sealer, Unlocked};
 use super::{Invalid, VaultError};
 use crate::access::Caller;
@@ -72,7 +71,7 @@ pub async fn store(
     request: StoreRequest,
 ) -> Result<Saved, VaultError> {
     check_reference(&request.reference)?;
-    let rules = Rules { luhn: true, locked: false, brand: None, code_checked: false };
+    let rules = Rules { luhn: true, account: false, locked: false, brand: None, code_checked: false };
     let mut sorted = members::sort(request.body, rules).map_err(VaultError::Invalid)?;
     let (name, number) = match (sorted.number.take(), request.number) {
         (Some(known), _) => known,
@@ -120,7 +119,8 @@ pub async fn update(
     let open = open_key(core, caller, access).await?;
     let card = find_in(&mut *core.store.read().await?, caller, &open.key, name).await?;
     let card = card.ok_or(VaultError::UnknownCard)?;
-    let rules = Rules { luhn: true, locked: true, brand: Some(card.shown.brand), code_checked: false };
+    let brand = Some(card.shown.brand);
+    let rules = Rules { luhn: true, account: false, locked: true, brand, code_checked: false };
     let sorted = members::sort(body, rules).map_err(VaultError::Invalid)?;
     if let Some(network) = sorted.network {
         members::check_network(network, &card.shown.first_six)?;
@@ -204,7 +204,7 @@ pub fn check_reference(reference: &str) -> Result<(), VaultError> {
 }
 
 /// What may be shown of a new card.
-pub fn shown(number: &CardNumber, sorted: &Sorted) -> Shown {
+pub fn shown(number: &Number, sorted: &Sorted) -> Shown {
     Shown {
         brand: number.brand(),
         network: sorted.network,
@@ -234,7 +234,7 @@ pub fn current<'p>(key: &VaultKey, pairs: &'p [KeyPairRow]) -> Result<&'p KeyPai
 fn new_card(
     core: &Core,
     open: &Open,
-    number: &CardNumber,
+    number: &Number,
     card_name: &CardName,
     algorithm: Algorithm,
     sorted: &Sorted,

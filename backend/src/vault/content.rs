@@ -1,9 +1,9 @@
 //! The plaintext of a sealed card and of a patch, and how patches are folded into a card.
 
-use shared::{CardNumber, Expiry};
+use shared::Expiry;
 use zeroize::Zeroizing;
 
-use super::members::expiry_of;
+use super::members::{Number, expiry_of};
 use super::names::{Meaning, meaning};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
@@ -20,7 +20,7 @@ pub struct Content {
 
 impl Content {
     /// A new card's content.
-    pub fn new(number: &CardNumber, name: &str, members: Members) -> Self {
+    pub fn new(number: &Number, name: &str, members: Members) -> Self {
         Self { number: Zeroizing::new(number.digits().to_owned()), name: name.to_owned(), members }
     }
 
@@ -128,8 +128,8 @@ mod tests {
     use super::*;
 
     fn content(members: &str) -> Content {
-        let number = CardNumber::parse("4111111111111111", true).unwrap();
-        Content::new(&number, "card_number", Members::parse(members.as_bytes()).unwrap())
+        let number = shared::CardNumber::parse("4111111111111111", true).unwrap();
+        Content::new(&Number::Card(number), "card_number", Members::parse(members.as_bytes()).unwrap())
     }
 
     fn merged(stored: &str, changes: &str) -> String {

@@ -1,7 +1,7 @@
 //! Sorting a body's members: the number and the security code are taken out, the rest is checked for numbers
 //! that hide in other members (security rules 9 and 10).
 
-use shared::{Accepted, Brand, CardNumber, Cvv, Expiry, Problem, digits, mask};
+use shared::{Accepted, AccountNumber, Brand, CardNumber, Cvv, Expiry, Problem, ach, digits, mask};
 
 use zeroize::Zeroizing;
 
@@ -9,11 +9,54 @@ use super::Invalid;
 use super::names::{Meaning, meaning};
 use crate::json::{Members, Value};
 
+/// The number that a record is stored under, whatever its member is called.
+#[derive(Debug)]
+pub enum Number {
+    /// Of a card.
+    Card(CardNumber),
+    /// Of a bank account.
+    Account(AccountNumber),
+}
+
+impl Number {
+    /// The digits. Callers hash, seal or send them; they never log or answer them.
+    pub fn digits(&self) -> &str {
+        match self {
+            Self::Card(number) => number.digits(),
+            Self::Account(number) => number.digits(),
+        }
+    }
+
+    /// The brand of a card; accounts have none.
+    pub fn brand(&self) -> Brand {
+        match self {
+            Self::Card(number) => number.brand(),
+            Self::Account(_) => Brand::Other,
+        }
+    }
+
+    /// The leading digits that may be shown.
+    pub fn first_six(&self) -> &str {
+        match self {
+            Self::Card(number) => number.first_six(),
+            Self::Account(_) => "",
+        }
+    }
+
+    /// The last digits that may be shown.
+    pub fn last_four(&self) -> &str {
+        match self {
+            Self::Card(number) => number.last_four(),
+            Self::Account(number) => number.last_four(),
+        }
+    }
+}
+
 /// A body, sorted.
 #[derive(Default)]
 pub struct Sorted {
     /// The number and the name of the member that brought it.
-    pub number: Option<(String, CardNumber)>,
+    pub number: Option<(String, Number)>,
     /// The security code.
     pub cvv: Option<Cvv>,
     /// Everything else, without empty card members.
@@ -29,8 +72,11 @@ pub struct Sorted {
 /// What may stand in a body.
 #[derive(Clone, Copy)]
 pub struct Rules {
-    /// Whether the number is checked by Luhn; off only by a form's `disable_luhn`.
+    /// Whether the number is checked by Luhn, and a routing number by its check digit; off only by a form.
     pub luhn: bool,
+    /// Whether the number is that of a bank account, as its form says. Without a form a routing number beside an
+    /// `account_number` says so.
+    pub account: bool,
     /// Whether no member may name a number at all, at any depth (a locked endpoint).
     pub locked: bool,
     /// The brand of the stored card, where it is known and the body brings no number.
@@ -70,8 +116,15 @@ pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
             }
         }
     }
-    if let Some((_, name, value)) = number {
-        sorted.number = work.number(&name, &value).map(|parsed| (name, parsed));
+    if let Some((rank, name, value)) = number {
+        let routed = find_routing(&sorted.rest).is_some();
+        let parsed = if rules.account || (rank == ACCOUNT_RANK && routed) {
+            work.routing(&sorted.rest);
+            work.account(&name, &value)
+        } else {
+            work.card(&name, &value)
+        };
+        sorted.number = parsed.map(|parsed| (name, parsed));
     }
     sorted.expiry = work.expiry(&sorted.rest);
     sorted.holder = holder(&sorted.rest);
@@ -82,8 +135,10 @@ pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
 }
 
 /// A number given outside the body (the query), by the rules of one inside.
-pub fn number_alone(name: &str, text: &str) -> Result<CardNumber, Invalid> {
-    CardNumber::parse(text, true).map_err(|problem| number_problem(pointer("", name), problem))
+pub fn number_alone(name: &str, text: &str) -> Result<Number, Invalid> {
+    CardNumber::parse(text, true)
+        .map(Number::Card)
+        .map_err(|problem| number_problem(pointer("", name), problem))
 }
 
 /// The member that holds the choice between the brands of a co-badged card.
@@ -183,18 +238,34 @@ impl Work {
         });
     }
 
-    fn number(&mut self, name: &str, value: &Value) -> Option<CardNumber> {
+    fn card(&mut self, name: &str, value: &Value) -> Option<Number> {
         let at = pointer("", name);
         let Some(text) = value.as_typed() else {
             self.tell(Invalid::new(at, "type", "The card number has to be a text or a number."));
             return None;
         };
-        match CardNumber::parse(text, self.rules.luhn) {
-            Ok(number) => Some(number),
-            Err(problem) => {
-                self.tell(number_problem(at, problem));
-                None
-            }
+        let parsed = CardNumber::parse(text, self.rules.luhn);
+        parsed.map_err(|problem| self.tell(number_problem(at, problem))).ok().map(Number::Card)
+    }
+
+    /// An account number may pass Luhn without being a card number: where it stands nobody asks (security rule 10
+    /// is about other members).
+    fn account(&mut self, name: &str, value: &Value) -> Option<Number> {
+        let parsed = value.as_typed().ok_or(Problem::Characters).and_then(AccountNumber::parse);
+        let detail = "An account number has to have 4 to 17 digits.";
+        parsed
+            .map_err(|problem| self.tell(Invalid::new(pointer("", name), problem.code(), detail)))
+            .ok()
+            .map(Number::Account)
+    }
+
+    fn routing(&mut self, members: &Members) {
+        let Some((name, value)) = find_routing(members) else { return };
+        let checked =
+            value.as_typed().ok_or(Problem::Characters).and_then(|text| ach::routing(text, self.rules.luhn));
+        if let Err(problem) = checked {
+            let detail = "A routing number has to have 9 digits, of which the last one checks the others.";
+            self.tell(Invalid::new(pointer("", name), problem.code(), detail));
         }
     }
 
@@ -256,6 +327,13 @@ impl Work {
     }
 }
 
+/// The rank of `account_number` among the names of a number.
+const ACCOUNT_RANK: u8 = 3;
+
+fn find_routing(members: &Members) -> Option<(&str, &Value)> {
+    members.iter().find(|(name, _)| meaning(name) == Meaning::Routing)
+}
+
 fn holder(members: &Members) -> Option<String> {
     let (_, value) = members.iter().find(|(name, _)| meaning(name) == Meaning::Holder)?;
     value.as_text().map(mask::name)
@@ -311,8 +389,8 @@ fn pointer(at: &str, name: &str) -> String {
 mod tests {
     use super::*;
 
-    const OPEN: Rules = Rules { luhn: true, locked: false, brand: None, code_checked: false };
-    const LOCKED: Rules = Rules { luhn: true, locked: true, brand: None, code_checked: false };
+    const OPEN: Rules = Rules { luhn: true, account: false, locked: false, brand: None, code_checked: false };
+    const LOCKED: Rules = Rules { locked: true, ..OPEN };
 
     fn sorted(body: &str, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
         sort(Members::parse(body.as_bytes()).unwrap(), rules)
@@ -353,6 +431,38 @@ mod tests {
             assert!(!problems.iter().any(|(pointer, _)| pointer.contains(number)));
         }
         assert_eq!(codes(&format!(r#"{{"number":"{number}","pan":"{number}"}}"#), OPEN)[0].1, "ambiguous");
+    }
+
+    #[test]
+    fn an_account_is_told_by_its_routing_number() {
+        let body =
+            r#"{"account_number":"000123456789","routing_number":"021000021","account_holder":"Ada King"}"#;
+        let account = sorted(body, OPEN).unwrap();
+        assert_eq!(account.number.unwrap().1.digits(), "000123456789");
+        assert_eq!(account.holder.as_deref(), Some("A•• K•••"));
+        assert_eq!(
+            codes(r#"{"account_number":"000123456789","routing_number":"021000022"}"#, OPEN),
+            [("/routing_number".into(), "checksum")]
+        );
+        assert_eq!(
+            codes(r#"{"account_number":"123","routing_number":"021000021"}"#, OPEN),
+            [("/account_number".into(), "too_short")]
+        );
+        // Without one it is another name of a card number.
+        assert_eq!(
+            codes(r#"{"account_number":"000123456789"}"#, OPEN),
+            [("/account_number".into(), "checksum")]
+        );
+        // Beside a card the name of an account is none, and other members hold no card number all the same.
+        assert_eq!(
+            codes(
+                r#"{"account_number":"4111111111111111","routing_number":"021000021","x":"4111111111111111"}"#,
+                OPEN
+            ),
+            [("/x".into(), "holds_number")]
+        );
+        let forms = Rules { account: true, ..OPEN };
+        assert!(sorted(r#"{"account_number":"000123456789"}"#, forms).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod sealing;
 mod timed_cache;
 
 pub use keyring::Keyring;
-pub use names::is_plain_name;
+pub use names::{Meaning, is_plain_name, meaning};
 pub use timed_cache::TimedCache;
 
 use crate::crypto::CryptoError;

@@ -13,8 +13,10 @@ pub enum Meaning {
     ExpiryMonth,
     /// The year alone, with four or two digits.
     ExpiryYear,
-    /// The cardholder's name.
+    /// The name of whoever holds the card or the account.
     Holder,
+    /// The routing number of a bank.
+    Routing,
     /// Track data or a PIN: never accepted.
     Forbidden,
     /// Anything else.
@@ -63,7 +65,9 @@ pub fn meaning(name: &str) -> Meaning {
         "expiryyear" | "cardexpiryyear" | "expyear" | "expirationyear" | "expiryyearshort" => {
             Meaning::ExpiryYear
         }
-        "cardholder" | "cardholdername" | "holder" | "holdername" | "nameoncard" => Meaning::Holder,
+        "cardholder" | "cardholdername" | "holder" | "holdername" | "nameoncard" | "accountholder"
+        | "accountholdername" => Meaning::Holder,
+        "routingnumber" | "abaroutingnumber" | "abanumber" => Meaning::Routing,
         "track" | "trackdata" | "track1" | "track2" | "track3" | "track1data" | "track2data"
         | "track3data" | "magstripe" | "pin" | "pinblock" => Meaning::Forbidden,
         _ => Meaning::Other,

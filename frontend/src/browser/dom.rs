@@ -1,11 +1,14 @@
 //! The document as the form needs it: found once, asked by field, never by selector from elsewhere.
 
-use shared::{Accepted, CodeLengths, Entry, Field, FieldOptions, FormRules, Problem, Texts, YearMonth};
+use js_sys::Reflect;
+use shared::{
+    Accepted, CodeLengths, Entry, ExtraKind, ExtraRule, Field, FieldOptions, FormRules, Problem, Texts,
+    YearMonth,
+};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     CustomEvent, CustomEventInit, Document, Element, Event, EventTarget, HtmlElement, HtmlFormElement,
-    HtmlInputElement,
 };
 
 use super::networks;
@@ -19,22 +22,25 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// A field is visible if its input is in the document, and validated if that input is required.
+    /// A field is visible if its control is in the document, and validated if that is required.
     pub fn find() -> Option<Self> {
         let form: HtmlFormElement = by_id(ui::FORM)?;
-        let mut rules = FormRules::default();
+        let mut rules = FormRules::hidden();
         rules.disable_luhn = form.has_attribute("data-luhn");
         rules.auto_advance = form.has_attribute("data-advance");
         let told = |name| form.get_attribute(name).unwrap_or_default();
         rules.accepted = Accepted::from_names(&told("data-cards"));
         rules.codes = CodeLengths::from_markup(&told("data-codes"));
         for field in Field::ALL {
-            let input = input(field);
-            let options = FieldOptions {
-                visible: input.is_some(),
-                validate: input.is_some_and(|input| input.required()),
-            };
-            rules.set(field, options);
+            let Some(control) = control(field) else { continue };
+            let validate = control.has_attribute("required");
+            if let Field::Extra(place) = field {
+                let kind = ExtraKind::of_input_type(&text(&control, "type"));
+                let max = control.get_attribute("maxlength").and_then(|max| max.parse().ok());
+                rules.set_extra(place, validate, ExtraRule { kind, max: max.unwrap_or(u16::MAX) });
+            } else {
+                rules.set(field, FieldOptions { visible: true, validate });
+            }
         }
         Some(Self { form, rules })
     }
@@ -67,31 +73,40 @@ impl Page {
         let mut entry = Entry::default();
         entry.network = networks::chosen();
         for field in self.rules.visible() {
-            if let Some(input) = input(field) {
-                entry.set(field, input.value());
+            if let Some(control) = control(field).filter(counts) {
+                entry.set(field, text(&control, "value"));
             }
         }
         entry
     }
 
+    /// The field that the server means by a name.
+    pub fn named(&self, name: &str) -> Option<Field> {
+        self.rules
+            .visible()
+            .find(|&field| control(field).is_some_and(|control| text(&control, "name") == name))
+    }
+
     /// Empties every input, the secret's included.
     pub fn wipe(&self) {
-        for input in self.inputs() {
-            input.set_value("");
+        for control in self.controls() {
+            let _ = Reflect::set(&control, &JsValue::from_str("value"), &JsValue::from_str(""));
         }
     }
 
-    /// Every input of the form, hidden ones included.
-    pub fn inputs(&self) -> impl Iterator<Item = HtmlInputElement> + use<> {
+    /// Every control of the form that has a name, hidden inputs included.
+    pub fn controls(&self) -> impl Iterator<Item = Element> + use<> {
         let elements = self.form.elements();
-        (0..elements.length()).filter_map(move |index| elements.item(index)?.dyn_into().ok())
+        (0..elements.length())
+            .filter_map(move |index| elements.item(index))
+            .filter(|control| !text(control, "name").is_empty())
     }
 
     /// Moves the focus to a field's input.
     #[expect(clippy::unused_self, reason = "only a page that was found has fields")]
     pub fn focus(&self, field: Field) {
-        if let Some(input) = input(field) {
-            let _ = input.focus();
+        if let Some(control) = by_id::<HtmlElement>(&id(field, "")) {
+            let _ = control.focus();
         }
     }
 
@@ -116,9 +131,33 @@ impl Page {
     }
 }
 
-/// The document's input of a field.
-pub(super) fn input(field: Field) -> Option<HtmlInputElement> {
+/// The document's control of a field: an input or a list.
+pub(super) fn control(field: Field) -> Option<Element> {
     by_id(&id(field, ""))
+}
+
+/// The field of a control.
+pub(super) fn field_of(control: &Element) -> Option<Field> {
+    Field::from_name(control.id().strip_prefix("cardamom-")?)
+}
+
+/// A text that a control has as a property; empty for none.
+pub(super) fn text(control: &Element, property: &str) -> String {
+    Reflect::get(control, &JsValue::from_str(property))
+        .ok()
+        .and_then(|text| text.as_string())
+        .unwrap_or_default()
+}
+
+/// Whether a control's value counts: a box that is not ticked has one, and does not say it; so has a brand that is
+/// not chosen, or that no card is known for yet.
+pub(super) fn counts(control: &Element) -> bool {
+    let ticked = Reflect::get(control, &JsValue::from_str("checked")).is_ok_and(|ticked| ticked.is_truthy());
+    match &*text(control, "type") {
+        "checkbox" => ticked,
+        "radio" => ticked && !text(control, "value").is_empty(),
+        _ => true,
+    }
 }
 
 /// The element with an id, if it is of the type asked for.

@@ -5,7 +5,7 @@ use js_sys::{JSON, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortSignal, RequestCredentials};
 
-use super::dom::Page;
+use super::dom::{self, Page};
 
 /// After this many milliseconds the person may try again.
 const PATIENCE: u32 = 60_000;
@@ -44,14 +44,12 @@ async fn exchange(page: &Page) -> Option<(u16, JsValue)> {
 fn message(page: &Page) -> Option<(JsValue, String)> {
     let body = Object::new();
     let mut secret = String::new();
-    for input in page.inputs() {
-        if input.type_() == "radio" && (!input.checked() || input.value().is_empty()) {
-            continue;
-        }
-        if input.name() == "secret" && input.type_() == "hidden" {
-            secret = input.value();
+    for control in page.controls().filter(dom::counts) {
+        let (name, value) = (dom::text(&control, "name"), dom::text(&control, "value"));
+        if name == "secret" {
+            secret = value;
         } else {
-            Reflect::set(&body, &input.name().into(), &input.value().into()).ok()?;
+            Reflect::set(&body, &name.into(), &value.into()).ok()?;
         }
     }
     Some((JSON::stringify(body.unchecked_ref()).ok()?.into(), secret))

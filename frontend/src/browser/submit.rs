@@ -93,9 +93,9 @@ fn field_errors(page: &Page, body: &JsValue) -> Vec<FieldError> {
     listed
         .iter()
         .filter_map(|error| {
-            let field = Field::from_name(&get(&error, "field").as_string()?)?;
+            let field = page.named(&get(&error, "field").as_string()?)?;
             let problem = Problem::from_code(&get(&error, "code").as_string()?)?;
-            page.rules.of(field).visible.then_some(FieldError { field, problem })
+            Some(FieldError { field, problem })
         })
         .collect()
 }

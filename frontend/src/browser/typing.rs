@@ -1,25 +1,26 @@
 //! While a person types: formatting with the caret kept, the brand, and problems told when a field is left.
 
 use leptos::prelude::{Update, WithUntracked};
+use shared::ach::ACCOUNT_MAX;
 use shared::edit::{self, Edited, Kind};
 use shared::{Brand, Field, Networks, entry};
 use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlInputElement, InputEvent};
+use web_sys::{Element, Event, HtmlInputElement, InputEvent};
 
 use super::dom::{self, Page};
 use super::networks;
 use crate::ui::Live;
 
-/// An input's text changed: format it, follow the brand, and stop complaining about the field.
+/// What a control holds changed: format it, follow the brand, and stop complaining about the field.
 pub(super) fn on_input(event: &Event, page: &Page, live: &Live) {
-    let Some((input, field)) = source(event) else { return };
+    let Some((control, field)) = source(event) else { return };
     let typed = event.dyn_ref::<InputEvent>();
     // An input method owns the text until it is done.
     if typed.is_some_and(InputEvent::is_composing) {
         return;
     }
     let kind = typed.map_or(Kind::Insert, |typed| Kind::of(&typed.input_type()));
-    format(&input, field, page, live, kind);
+    format(&control, field, page, live, kind);
     if live.with_untracked(|state| state.problem(field).is_some() || !state.alert.is_empty()) {
         live.update(|state| {
             state.set(field, None);
@@ -55,25 +56,27 @@ fn advance(input: &HtmlInputElement, field: Field, page: &Page, live: &Live) {
 
 /// A field was left: tell what is wrong with it, unless nothing was entered yet.
 pub(super) fn on_leave(event: &Event, page: &Page, live: &Live) {
-    let Some((input, field)) = source(event) else { return };
-    format(&input, field, page, live, Kind::Insert);
-    if input.value().trim().is_empty() {
+    let Some((control, field)) = source(event) else { return };
+    format(&control, field, page, live, Kind::Insert);
+    let entry = page.entry();
+    if entry.value(field).trim().is_empty() {
         return;
     }
     // A problem that the server found stays until the text changes.
-    if let Some(problem) = entry::check_field(&page.rules, &page.entry(), field, dom::today()) {
+    if let Some(problem) = entry::check_field(&page.rules, &entry, field, dom::today()) {
         live.update(|state| state.set(field, Some(problem)));
     }
 }
 
 /// Formats what was in a field before anybody listened.
 pub(super) fn settle(page: &Page, live: &Live, field: Field) {
-    if let Some(input) = dom::input(field).filter(|input| !input.value().is_empty()) {
-        format(&input, field, page, live, Kind::Insert);
+    if let Some(control) = dom::control(field).filter(|control| !dom::text(control, "value").is_empty()) {
+        format(&control, field, page, live, Kind::Insert);
     }
 }
 
-fn format(input: &HtmlInputElement, field: Field, page: &Page, live: &Live, kind: Kind) {
+fn format(control: &Element, field: Field, page: &Page, live: &Live, kind: Kind) {
+    let Some(input) = control.dyn_ref::<HtmlInputElement>() else { return };
     let text = input.value();
     let caret = input.selection_start().ok().flatten().map_or(text.len(), |caret| caret as usize);
     let edited = match field {
@@ -87,7 +90,9 @@ fn format(input: &HtmlInputElement, field: Field, page: &Page, live: &Live, kind
             let brand = live.with_untracked(|state| state.brand);
             edit::cvv(&text, caret, page.rules.codes.longest(brand))
         }
-        Field::CardHolder | Field::Reference => return,
+        Field::RoutingNumber => edit::run(&text, caret, 9),
+        Field::AccountNumber => edit::run(&text, caret, ACCOUNT_MAX),
+        _ => return,
     };
     if edited.text != text {
         write(input, &edited);
@@ -119,8 +124,8 @@ fn follow_brand(number: &str, page: &Page, live: &Live) {
     }
 }
 
-fn source(event: &Event) -> Option<(HtmlInputElement, Field)> {
-    let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
-    let field = Field::from_name(&input.name())?;
-    Some((input, field))
+fn source(event: &Event) -> Option<(Element, Field)> {
+    let control: Element = event.target()?.dyn_into().ok()?;
+    let field = dom::field_of(&control)?;
+    Some((control, field))
 }

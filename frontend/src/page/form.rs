@@ -6,9 +6,10 @@ use shared::{Field, FormRules, Text, Texts};
 use super::FormPage;
 use super::brand_choice::brand_choice;
 use super::brand_marks::brand_marks;
+use super::keypad::keypad;
 use super::notice::{Notice, notice};
 use super::shell::{Shell, document};
-use crate::ui::{self, Seed, State};
+use crate::ui::{self, Face, Seed, State};
 
 /// A whole document with the form. It works as a plain POST before any script arrives, and without.
 pub fn form_page(page: &FormPage) -> String {
@@ -20,6 +21,7 @@ pub fn form_page(page: &FormPage) -> String {
         css: page.css.as_deref(),
         config: Some(&page.config),
         page_js: Some(&page.assets.page_js),
+        keypad: page.keypad.then_some(&page.assets.keypad),
         assets: Some(&page.assets),
     };
     document(&shell, &body)
@@ -28,11 +30,8 @@ pub fn form_page(page: &FormPage) -> String {
 fn body(page: &FormPage) -> impl IntoView + use<> {
     let texts = &page.wording.texts;
     let state = State::refused(texts.clone(), &page.errors, page.alert.clone().unwrap_or_default());
-    let seed = Seed {
-        values: page.values.clone(),
-        choice: brand_choice(page.networks, texts),
-        locked: page.needs_fragment,
-    };
+    let seed =
+        Seed { faces: faces(page), choice: brand_choice(page.networks, texts), locked: page.needs_fragment };
     let fields = ui::fields(&page.rules, &seed, &ArcRwSignal::new(state));
     let hidden: Vec<_> = page
         .hidden
@@ -58,6 +57,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 {hidden}
                 {brand_marks(&page.card_types, texts)}
                 <div id=ui::ROOT>{fields}</div>
+                {page.keypad.then(|| keypad(texts))}
                 <p class="trust">
                     <svg viewBox="0 0 16 16" aria-hidden="true">
                         <path d="M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3 7h10v7H3z"></path>
@@ -84,6 +84,19 @@ fn of_browser(texts: &Texts, rules: &FormRules) -> String {
 /// An attribute that is left out where there is nothing to say.
 fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The looks of the fields with the values that they start with. A number or a code is never written into a
+/// document, and a box is never ticked.
+fn faces(page: &FormPage) -> Vec<(Field, Face)> {
+    let mut faces = page.faces.clone();
+    for (field, face) in &mut faces {
+        let kept = page.values.iter().find(|(of, _)| of == field).map(|(_, value)| value.clone());
+        if !field.is_secret() && *field != Field::Consent {
+            face.value = kept;
+        }
+    }
+    faces
 }
 
 /// Shown by the lack of scripts, or by `page.js` when the address holds no secret (security rule 18).
@@ -114,6 +127,8 @@ mod tests {
             title: "Card details".to_owned(),
             wording: Wording { lang: "en".to_owned(), rtl: false, texts: Texts::named() },
             rules: FormRules::default(),
+            faces: Field::ALL.map(|field| (field, Face::of(field, &Texts::named()))).to_vec(),
+            keypad: false,
             action: "/v1/capture/iframe/pcd".to_owned(),
             hidden: vec![("order".to_owned(), "\"><b>7".to_owned())],
             values: Vec::new(),
@@ -126,7 +141,12 @@ mod tests {
             config: r#"{"form":"pcd","x":"\u003c/script>"}"#.to_owned(),
             css: None,
             nonce: "00ff".to_owned(),
-            assets: Assets { glue: asset("/a/g.js"), wasm: asset("/a/w.wasm"), page_js: asset("/a/p.js") },
+            assets: Assets {
+                glue: asset("/a/g.js"),
+                wasm: asset("/a/w.wasm"),
+                page_js: asset("/a/p.js"),
+                keypad: asset("/a/k.js"),
+            },
         }
     }
 

@@ -4,13 +4,16 @@
 mod brand_choice;
 mod brand_marks;
 mod form;
+mod keypad;
 mod notice;
 mod shell;
 
+use crate::ui::Face;
 use shared::{Field, FieldError, FormRules, Networks, Wording};
 
 pub use form::form_page;
 pub use notice::{Notice, notice_page};
+pub(crate) use shell::escape;
 
 /// A file that a document loads.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Assets {
     pub wasm: Asset,
     /// `static/page.js`.
     pub page_js: Asset,
+    /// `static/keypad.js`.
+    pub keypad: Asset,
 }
 
 /// Everything that the document of a hosted form shows.
@@ -45,8 +50,12 @@ pub struct FormPage {
     pub action: String,
     /// Hidden inputs: endpoint, secret (absent when it is in the fragment), extra members.
     pub hidden: Vec<(String, String)>,
-    /// Values kept after a refused plain POST; those of number and code are ignored.
+    /// What the visible fields look like.
+    pub faces: Vec<(Field, Face)>,
+    /// Values kept after a refused plain POST; those of numbers and codes are ignored.
     pub values: Vec<(Field, String)>,
+    /// Whether a keypad is shown for number and code.
+    pub keypad: bool,
     /// What was refused, per field.
     pub errors: Vec<FieldError>,
     /// The brands to choose between, after a refused plain POST; the chosen one first.

@@ -31,6 +31,7 @@ pub fn notice_page(page: &NoticePage) -> String {
         css: page.css.as_deref(),
         config: page.config.as_deref(),
         page_js: page.page_js.as_ref(),
+        keypad: None,
         assets: None,
     };
     document(&shell, &body)

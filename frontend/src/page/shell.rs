@@ -4,7 +4,10 @@ use shared::Wording;
 
 use super::{Asset, Assets};
 
-const CSS: &str = include_str!("../../../static/form.css");
+const CSS: &str =
+    concat!(include_str!("../../../static/form.css"), include_str!("../../../static/fields.css"));
+/// Only where there is a keypad.
+const KEYPAD: &str = include_str!("../../../static/keypad.css");
 
 /// What the frame of a document needs to know.
 pub(super) struct Shell<'a> {
@@ -14,6 +17,7 @@ pub(super) struct Shell<'a> {
     pub css: Option<&'a str>,
     pub config: Option<&'a str>,
     pub page_js: Option<&'a Asset>,
+    pub keypad: Option<&'a Asset>,
     pub assets: Option<&'a Assets>,
 }
 
@@ -36,6 +40,9 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
         preload(&mut page, assets);
     }
     style(&mut page, shell.nonce, CSS);
+    if shell.keypad.is_some() {
+        style(&mut page, shell.nonce, KEYPAD);
+    }
     if let Some(css) = shell.css {
         style(&mut page, shell.nonce, css);
     }
@@ -43,7 +50,7 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
     if let Some(config) = shell.config {
         push(&mut page, &["<script type=\"application/json\" id=\"cardamom-config\">", config, "</script>"]);
     }
-    if let Some(script) = shell.page_js {
+    for script in [shell.page_js, shell.keypad].into_iter().flatten() {
         push(&mut page, &["<script defer src=\"", &escape(&script.url), "\""]);
         push(&mut page, &[" integrity=\"", &escape(&script.integrity), "\"></script>"]);
     }
@@ -55,7 +62,7 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
 }
 
 /// Text for element content or a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,8 +1,10 @@
 //! One field: label, input, what helps to fill it in, and what is wrong with it.
 
+use leptos::either::Either;
 use leptos::prelude::*;
 use shared::{Field, FormRules, Text};
 
+use super::face::Face;
 use super::state::{Live, Seed, flag, text, value, words};
 
 /// The field with its own texts; the same tree for each, so that its code exists once.
@@ -13,39 +15,33 @@ pub(super) fn field(
     live: &Live,
     first: bool,
 ) -> impl IntoView + use<> {
+    let face = seed.face(field);
     let required = rules.of(field).validate;
     let id = format!("cardamom-{}", field.name());
     let error_id = format!("{id}-error");
     let hint_id = format!("{id}-hint");
-    let described = match field {
-        Field::Cvv => format!("{error_id} {hint_id}"),
-        _ => error_id.clone(),
+    let place = Place {
+        described: match field {
+            Field::Cvv => format!("{error_id} {hint_id}"),
+            _ => error_id.clone(),
+        },
+        id: id.clone(),
+        required,
+        first,
     };
     let at_start = live.with_untracked(|state| state.problem(field));
+    let label = face.label.clone().unwrap_or_else(|| label(field, seed, live));
     view! {
-        <div class=if matches!(field, Field::Expiry | Field::Cvv) { "field half" } else { "field" }>
-            <label for=id.clone()>
-                {text(live, Text::label(field))} <span class="optional" hidden=required>{text(live, Text::Optional)}</span>
+        <div class=class(field)>
+            <label for=id>
+                {label} " " <span class="optional" hidden=required>{text(live, Text::Optional)}</span>
             </label>
             <div class="control">
-                <input
-                    id=id
-                    name=field.name()
-                    type="text"
-                    autocomplete=field.autocomplete()
-                    inputmode=inputmode(field)
-                    placeholder=placeholder(field, live)
-                    dir=direction(field)
-                    spellcheck="false"
-                    autocapitalize=if field == Field::CardHolder { "words" } else { "off" }
-                    required=required
-                    autofocus=first
-                    value=kept(field, seed)
-                    aria-describedby=described
-                    aria-invalid=value(live, move |state| {
-                        if state.problem(field).is_some() { "true" } else { "false" }
-                    })
-                />
+                {if rules.is_choice(field) {
+                    Either::Left(list(place, &face, field, live))
+                } else {
+                    Either::Right(input(place, face, field, live))
+                }}
                 {(field == Field::CardNumber).then(|| brand(live))}
             </div>
             {(field == Field::Cvv)
@@ -63,6 +59,64 @@ pub(super) fn field(
     }
 }
 
+/// What a field is called where it is listed.
+pub(super) fn label(field: Field, seed: &Seed, live: &Live) -> String {
+    match Text::label(field) {
+        Some(label) => text(live, label),
+        None => seed.face(field).label.unwrap_or_default(),
+    }
+}
+
+/// Where an input stands: its id, what describes it, and whether it has to be filled.
+struct Place {
+    id: String,
+    described: String,
+    required: bool,
+    first: bool,
+}
+
+fn input(place: Place, face: Face, field: Field, live: &Live) -> impl IntoView + use<> {
+    view! {
+        <input
+            id=place.id
+            name=face.name
+            type=face.input_type
+            class=face.masked.then_some("masked")
+            autocomplete=face.autocomplete
+            inputmode=face.inputmode
+            placeholder=face.placeholder
+            maxlength=face.max
+            dir=face.dir
+            spellcheck="false"
+            autocapitalize=face.autocapitalize
+            required=place.required
+            autofocus=place.first
+            value=face.value
+            aria-describedby=place.described
+            aria-invalid=invalid(field, live)
+        />
+    }
+}
+
+fn list(place: Place, face: &Face, field: Field, live: &Live) -> impl IntoView + use<> {
+    view! {
+        <select
+            id=place.id
+            name=face.name.clone()
+            autocomplete=face.autocomplete.clone()
+            required=place.required
+            autofocus=place.first
+            aria-describedby=place.described
+            aria-invalid=invalid(field, live)
+            inner_html=face.options()
+        ></select>
+    }
+}
+
+fn invalid(field: Field, live: &Live) -> super::state::Value {
+    value(live, move |state| if state.problem(field).is_some() { "true" } else { "false" })
+}
+
 fn brand(live: &Live) -> impl IntoView + use<> {
     view! {
         <span class="brand" aria-hidden="true" data-brand=value(live, |state| state.brand.wire())>
@@ -71,33 +125,11 @@ fn brand(live: &Live) -> impl IntoView + use<> {
     }
 }
 
-/// The value to start with. Number and code are never written into a document.
-fn kept(field: Field, seed: &Seed) -> Option<String> {
-    if matches!(field, Field::CardNumber | Field::Cvv) {
-        return None;
-    }
-    seed.values.iter().find(|(of, _)| *of == field).map(|(_, value)| value.clone())
-}
-
-const fn inputmode(field: Field) -> &'static str {
+/// Short fields share a row; the text of a box stands behind it.
+const fn class(field: Field) -> &'static str {
     match field {
-        Field::CardNumber | Field::Expiry | Field::Cvv => "numeric",
-        Field::CardHolder | Field::Reference => "text",
-    }
-}
-
-fn placeholder(field: Field, live: &Live) -> Option<String> {
-    match field {
-        Field::CardNumber => Some("1234 1234 1234 1234".to_owned()),
-        Field::Expiry => Some(text(live, Text::ExpiryPlaceholder)),
-        Field::CardHolder | Field::Cvv | Field::Reference => None,
-    }
-}
-
-/// Numbers are written from left to right in every language.
-const fn direction(field: Field) -> Option<&'static str> {
-    match field {
-        Field::CardNumber | Field::Expiry | Field::Cvv => Some("ltr"),
-        Field::CardHolder | Field::Reference => None,
+        Field::Expiry | Field::Cvv | Field::PostalCode | Field::BillingCity => "field half",
+        Field::Consent => "field check",
+        _ => "field",
     }
 }

@@ -3,14 +3,14 @@
 use leptos::prelude::*;
 use shared::{Field, FormRules, Text};
 
-use super::field::field;
+use super::field::{field, label};
 use super::state::{Live, Seed, flag, text, value, words};
 
 /// What the element with the id `ROOT` holds. The browser builds it with an empty seed over what the server wrote.
 pub fn fields(rules: &FormRules, seed: &Seed, live: &Live) -> impl IntoView + use<> {
     let visible: Vec<Field> = rules.visible().collect();
     let first = live.with_untracked(super::State::first_problem);
-    let items: Vec<_> = visible.iter().map(|&of| item(of, live)).collect();
+    let items: Vec<_> = visible.iter().map(|&of| item(of, seed, live)).collect();
     let rows: Vec<_> = visible.iter().map(|&of| field(of, rules, seed, live, first == Some(of))).collect();
     view! {
         <div role="alert" class="alerts">
@@ -35,13 +35,13 @@ pub fn fields(rules: &FormRules, seed: &Seed, live: &Live) -> impl IntoView + us
 }
 
 /// A line of the summary, which leads to its field.
-fn item(field: Field, live: &Live) -> impl IntoView + use<> {
+fn item(field: Field, seed: &Seed, live: &Live) -> impl IntoView + use<> {
     let mut target = String::from("#cardamom-");
     target.push_str(field.name());
     view! {
         <li hidden=flag(live, move |state| state.problem(field).is_none())>
             <a href=target>
-                {text(live, Text::label(field))} {text(live, Text::Colon)} " "
+                {label(field, seed, live)} {text(live, Text::Colon)} " "
                 {words(live, move |state| state.message(field))}
             </a>
         </li>

@@ -1,9 +1,11 @@
 //! The parts of the form that the server renders and the browser hydrates: the same functions, the same tree.
 
+mod face;
 mod field;
 mod fields;
 mod state;
 
+pub use face::Face;
 pub use fields::fields;
 pub use state::{Live, Seed, State, text};
 

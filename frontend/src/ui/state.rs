@@ -4,6 +4,8 @@
 use leptos::prelude::{ArcRwSignal, With, WithUntracked};
 use shared::{Brand, Field, FieldError, Problem, Text, Texts};
 
+use super::face::Face;
+
 /// The one signal of the form.
 pub type Live = ArcRwSignal<State>;
 
@@ -12,7 +14,7 @@ pub type Live = ArcRwSignal<State>;
 pub struct State {
     /// What is read, in the language of the document.
     pub texts: Texts,
-    problems: [Option<Problem>; 5],
+    problems: [Option<Problem>; Field::COUNT],
     /// Whether a submit was refused, so that the summary above the fields shows.
     pub refused: bool,
     /// A general message above the fields; empty for none.
@@ -26,12 +28,19 @@ pub struct State {
 /// What is written into the document once and then belongs to the inputs.
 #[derive(Debug, Default)]
 pub struct Seed {
-    /// Values kept after a refused submit. Number and code are never taken from here.
-    pub values: Vec<(Field, String)>,
+    /// The looks of the fields; none in the browser.
+    pub faces: Vec<(Field, Face)>,
     /// The markup of the choice between the brands of a co-badged card.
     pub choice: String,
     /// Whether the form cannot be sent until a script has completed it.
     pub locked: bool,
+}
+
+impl Seed {
+    /// The looks of a field.
+    pub fn face(&self, field: Field) -> Face {
+        self.faces.iter().find(|(of, _)| *of == field).map(|(_, face)| face.clone()).unwrap_or_default()
+    }
 }
 
 impl State {
@@ -39,7 +48,7 @@ impl State {
     pub fn new(texts: Texts) -> Self {
         Self {
             texts,
-            problems: [None; 5],
+            problems: [None; Field::COUNT],
             refused: false,
             alert: String::new(),
             brand: Brand::Other,
@@ -56,7 +65,7 @@ impl State {
 
     /// Replaces all problems by those of a refused submit.
     pub fn refuse(&mut self, errors: &[FieldError]) {
-        self.problems = [None; 5];
+        self.problems = [None; Field::COUNT];
         for error in errors {
             self.set(error.field, Some(error.problem));
         }
@@ -65,12 +74,12 @@ impl State {
 
     /// What is wrong with a field.
     pub fn problem(&self, field: Field) -> Option<Problem> {
-        self.problems.get(field as usize).copied().flatten()
+        self.problems.get(field.index()).copied().flatten()
     }
 
     /// Changes what is wrong with one field. The summary goes with the last problem.
     pub fn set(&mut self, field: Field, problem: Option<Problem>) {
-        if let Some(place) = self.problems.get_mut(field as usize) {
+        if let Some(place) = self.problems.get_mut(field.index()) {
             *place = problem;
         }
         self.refused &= self.problems.iter().any(Option::is_some);

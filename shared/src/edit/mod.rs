@@ -73,8 +73,8 @@ pub fn expiry(text: &str, caret: usize, kind: Kind) -> Edited {
     parts.show(kind)
 }
 
-/// A security code: digits only, at most `longest`.
-pub fn cvv(text: &str, caret: usize, longest: usize) -> Edited {
+/// Digits without gaps, at most `longest`: a security code, the numbers of a bank account.
+pub fn run(text: &str, caret: usize, longest: usize) -> Edited {
     let (run, before) = collect(text, caret, longest);
     Edited { text: run, caret: before }
 }

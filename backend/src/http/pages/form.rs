@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use frontend::{FormPage, Notice, form_page};
+use frontend::{Face, FormPage, Notice, form_page};
 use serde_json::json;
-use shared::{Brand, Entry, Field, FormRules, Networks, Text, Wording};
+use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Texts, Wording};
 use zeroize::Zeroizing;
 
 use super::answer::{self, Config};
@@ -19,7 +19,7 @@ use crate::capture::once;
 use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, endpoints, facts::Facts};
 use crate::crypto::secret;
-use crate::http::asked::{Asked, LOCALE};
+use crate::http::asked::Asked;
 use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
@@ -31,11 +31,6 @@ use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
 use crate::vault::Invalid;
 use crate::vault::members::NETWORK;
-
-/// Parameters of the page's address that are not stored with the card.
-const OWN: [&str; 8] = ["unique_id", "secret", "reference", "title", "testing", SUBMIT_ID, LOCALE, NETWORK];
-/// The hidden input that gives a submit its number: the same when it is sent again.
-const SUBMIT_ID: &str = "submit_id";
 
 /// `GET /v1/capture/iframe/{form}`: with Basic auth the configuration, otherwise the page.
 #[utoipa::path(get, path = "/v1/capture/iframe/{form}", tag = "forms",
@@ -91,12 +86,12 @@ pub async fn submit(
             body.iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_typed()?.to_owned())));
         let mut filled = filled(form, texts, address);
         filled.secret = secret.unwrap_or_default();
-        return Ok(answer_script(&app, &filled).await?.into_response());
+        return Ok(answer_script(&app, &mut filled).await?.into_response());
     }
     let FormBody(fields) = FormBody::from_request(request, &app).await?;
     let texts = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let filled = filled(form, texts, address);
-    let target = answer_plain(&app, &filled).await?;
+    let mut filled = filled(form, texts, address);
+    let target = answer_plain(&app, &mut filled).await?;
     Ok(Redirect::to(&target).into_response())
 }
 
@@ -144,8 +139,8 @@ async fn with_secret(
 /// The secret is in the fragment, which no server sees: the page is the same for every endpoint, so that it
 /// tells nothing about any.
 async fn without_secret(app: &App, opened: &Opened<'_>) -> Result<Response, ApiError> {
-    let settings = if opened.form == forms::STANDARD {
-        Settings::default()
+    let settings = if let Some(kind) = FormKind::from_name(opened.form) {
+        Settings::of_kind(kind)
     } else {
         match forms::settings_by_secret_name(&app.core, opened.form).await {
             Ok(settings) => settings,
@@ -179,7 +174,7 @@ fn show(
     }
     let others: Vec<_> = params
         .iter()
-        .filter(|(name, _)| !OWN.contains(name))
+        .filter(|(name, _)| !fill::OWN.contains(name) && !is_field(settings, &rules, name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     hidden.extend(fill::usable_extra(&others));
@@ -193,10 +188,17 @@ fn show(
         title,
         values: Vec::new(),
         errors: Vec::new(),
+        networks: None,
         failure: None,
         wording,
     };
     draft.answer(app, settings, rules)
+}
+
+/// Whether the form has a field of a name: then a link's member of that name is left out.
+fn is_field(settings: &Settings, rules: &FormRules, name: &str) -> bool {
+    settings.additional.iter().any(|field| field.name == name)
+        || Field::from_name(name).is_some_and(|field| rules.of(field).visible)
 }
 
 /// A form page before it is rendered: fresh, or again after a refusal.
@@ -241,8 +243,8 @@ impl Draft<'_> {
             StatusCode::UNPROCESSABLE_ENTITY
         };
         let mut hidden = self.hidden;
-        if !hidden.iter().any(|(name, _)| name == SUBMIT_ID) {
-            hidden.push((SUBMIT_ID.to_owned(), secret::generate_id(&*app.core.entropy)));
+        if !hidden.iter().any(|(name, _)| name == fill::SUBMIT_ID) {
+            hidden.push((fill::SUBMIT_ID.to_owned(), secret::generate_id(&*app.core.entropy)));
         }
         let page = FormPage {
             title: self.title.unwrap_or_else(|| self.wording.get(Text::Title).to_owned()),
@@ -251,6 +253,8 @@ impl Draft<'_> {
             config: answer::config(app, settings, &self.wording, &config),
             hidden,
             values: self.values,
+            faces: faces(settings, &rules, &self.wording.texts),
+            keypad: settings.force_keypad,
             errors: self.errors,
             networks: self.networks.unwrap_or(Networks::NONE),
             card_types: settings.brands.card_types.clone(),
@@ -273,6 +277,40 @@ const fn alert(status: u16) -> Text {
         500.. => Text::AlertFailed,
         _ => Text::AlertRefused,
     }
+}
+
+/// What the fields look like, where the merchant has a say too.
+fn faces(settings: &Settings, rules: &FormRules, texts: &Texts) -> Vec<(Field, Face)> {
+    rules.visible().map(|field| (field, face(settings, field, texts))).collect()
+}
+
+fn face(settings: &Settings, field: Field, texts: &Texts) -> Face {
+    let mut face = Face::of(field, texts);
+    if let Some(placeholder) = settings.placeholders.get(field.name()) {
+        face.placeholder = Some(placeholder.clone());
+    }
+    match field {
+        Field::Cvv => face.masked = settings.mask_cvv,
+        Field::Consent => {
+            if let Some(consent) = &settings.consent {
+                face.label = Some(consent.text.clone());
+                face.value = Some(consent.version.clone());
+            }
+        }
+        Field::Extra(place) => {
+            if let Some(extra) = settings.additional.get(usize::from(place)) {
+                face.name.clone_from(&extra.name);
+                face.label = Some(extra.label.clone());
+                face.placeholder.clone_from(&extra.placeholder);
+                face.autocomplete.clone_from(&extra.autocomplete);
+                face.max = Some(extra.max_length.to_string());
+                face.input_type = extra.rule().kind.input_type();
+                face.choose(extra.options.clone(), texts);
+            }
+        }
+        _ => {}
+    }
+    face
 }
 
 /// Plain POSTs are checked by Sec-Fetch-Site; Origin is "null" under our referrer policy (security rule 17).
@@ -299,24 +337,29 @@ fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: 
         address,
         submit_id: String::new(),
         content: Zeroizing::new(Vec::new()),
+        additional: Vec::new(),
     };
     for (name, text) in texts {
         note(&mut filled.content, &name, &text);
         match name.as_str() {
-            SUBMIT_ID => filled.submit_id = text,
+            fill::SUBMIT_ID => filled.submit_id = text,
             "unique_id" => filled.unique_id = text,
             "secret" => filled.secret = Zeroizing::new(text),
             NETWORK => filled.entry.network = Some(Brand::from_wire(&text)),
-            _ => {
-                if let Some(field) = Field::from_name(&name) {
-                    if field == Field::Reference {
-                        filled.reference = Some(text.clone()).filter(|text| !text.is_empty());
-                    }
-                    filled.entry.set(field, text);
-                } else if !OWN.contains(&name.as_str()) {
-                    filled.extra.push((name, text));
-                }
+            "reference" => {
+                filled.reference = Some(text.clone()).filter(|text| !text.is_empty());
+                filled.entry.set(Field::Reference, text);
             }
+            // A field that the form does not show is a further member, as of a link; which ones it shows is known
+            // when it is filed. One of no plain name is dropped there.
+            _ if !fill::OWN.contains(&name.as_str()) => {
+                if let Some(field) = Field::from_name(&name).filter(|field| !matches!(field, Field::Extra(_)))
+                {
+                    filled.entry.set(field, text.clone());
+                }
+                filled.extra.push((name, text));
+            }
+            _ => {}
         }
     }
     filled
@@ -326,7 +369,7 @@ fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: 
 fn note(content: &mut Vec<u8>, name: &str, text: &str) {
     let plain =
         Field::from_name(name).map_or_else(|| crate::vault::is_plain_name(name), |of| of != Field::Cvv);
-    if !plain || (OWN.contains(&name) && name != "reference") {
+    if !plain || (fill::OWN.contains(&name) && name != "reference") {
         return;
     }
     for part in [name, text] {
@@ -336,10 +379,10 @@ fn note(content: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 /// Files a form for the page's script.
-async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_json::Value>, ApiError> {
+async fn answer_script(app: &App, filled: &mut Filled) -> Result<axum::Json<serde_json::Value>, ApiError> {
     let filed = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => filed,
-        Err(FillError::Fields(errors, _)) => return Err(field_errors(&errors).into()),
+        Err(FillError::Fields(errors, _)) => return Err(field_errors(filled, &errors).into()),
         Err(FillError::Capture(error)) => return Err(error.into()),
     };
     let runner = filed.settings.runner();
@@ -359,7 +402,7 @@ async fn answer_script(app: &App, filled: &Filled) -> Result<axum::Json<serde_js
 }
 
 /// Files a plain form; answers where to go.
-async fn answer_plain(app: &App, filled: &Filled) -> Result<String, ApiError> {
+async fn answer_plain(app: &App, filled: &mut Filled) -> Result<String, ApiError> {
     let (errors, networks, failure) = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => {
             let outcome = Stored::of(filled, &filed);
@@ -397,13 +440,12 @@ fn refused(
     networks: Networks,
     failure: Option<(u16, String)>,
 ) -> Outcome {
-    let keeps = [Field::CardHolder, Field::Expiry, Field::Reference];
     let mut hidden = fill::usable_extra(&filled.extra);
     let reference = filled.reference.clone().filter(|text| !shared::digits::holds_card_number(text));
     hidden.extend(reference.map(|reference| ("reference".to_owned(), reference)));
     // It may have been stored, if the failure was ours: the next try is the same submit.
     if once::is_id(&filled.submit_id) {
-        hidden.push((SUBMIT_ID.to_owned(), filled.submit_id.clone()));
+        hidden.push((fill::SUBMIT_ID.to_owned(), filled.submit_id.clone()));
     }
     Outcome::Refused {
         form: filled.form.clone(),
@@ -411,10 +453,12 @@ fn refused(
         secret: filled.secret.to_string(),
         hidden,
         // A number typed into the wrong field is not shown again either.
-        values: keeps
-            .iter()
-            .map(|field| (field.name().to_owned(), filled.entry.value(*field).to_owned()))
-            .filter(|(_, text)| !shared::digits::holds_card_number(text))
+        values: Field::ALL
+            .into_iter()
+            // A box is never ticked for somebody, not even again.
+            .filter(|field| !field.is_secret() && *field != Field::Consent)
+            .map(|field| (field.name().to_owned(), filled.entry.value(field).to_owned()))
+            .filter(|(_, text)| !text.is_empty() && !shared::digits::holds_card_number(text))
             .collect(),
         errors: errors.iter().map(|e| (e.field.name().to_owned(), e.problem.code().to_owned())).collect(),
         networks: networks.iter().map(|brand| brand.wire().to_owned()).collect(),
@@ -475,10 +519,10 @@ fn told(filed: &Filed) -> (serde_json::Value, serde_json::Value) {
     (response, request)
 }
 
-fn field_errors(errors: &[shared::FieldError]) -> Vec<Invalid> {
+fn field_errors(filled: &Filled, errors: &[shared::FieldError]) -> Vec<Invalid> {
     let english = languages::english();
     let told = |error: &shared::FieldError| {
-        let at = format!("/{}", error.field.name());
+        let at = format!("/{}", filled.name_of(error.field));
         Invalid::new(at, error.problem.code(), english.get(error.text()))
     };
     errors.iter().map(told).collect()

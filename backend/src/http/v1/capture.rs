@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use serde_json::value::RawValue;
+use shared::FormKind;
 use zeroize::Zeroizing;
 
 use super::vault::algorithm;
@@ -104,7 +105,8 @@ pub async fn delete(
 #[utoipa::path(post, path = "/v1/capture/{unique_id}", tag = "capture",
     params(("unique_id" = String, Path, description = "The endpoint's name."),
         ("X-PCIVault-Capture-Secret" = String, Header, description = "The endpoint's secret (also as X-Capture-Secret)."),
-        ("reference" = Option<String>, Query, description = "Counts only if the endpoint has none; default: the endpoint's name.")),
+        ("reference" = Option<String>, Query, description = "Counts only if the endpoint has none; default: the endpoint's name."),
+        ("form_type" = Option<String>, Query, description = "`ach`: the number is that of a bank account. A `routing_number` beside an `account_number` says the same.")),
     request_body(content = Object, description = "The card's members."),
     responses((status = 200, body = Tokenised), (status = 400, body = Problem),
         (status = 404, body = Problem, description = "No such endpoint, or the wrong secret: alike."),
@@ -117,14 +119,16 @@ pub async fn submit(
     params: Params,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Tokenised>, ApiError> {
+    let account = params.find("form_type") == Some(FormKind::Ach.name());
     let submission = Submission {
         unique_id,
         secret: secret(&headers),
         reference: params.find("reference").map(str::to_owned),
         body,
         address,
-        form: FormSwitches::default(),
+        form: FormSwitches { account, ..FormSwitches::default() },
         once: None,
+        consent: None,
     };
     let captured = submit::capture(&app.core, &app.facts, submission).await?;
     let card_metadata = captured.metadata.map(|shown| CardMetadata::of(&shown, app.core.now()));

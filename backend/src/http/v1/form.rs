@@ -17,7 +17,7 @@ use crate::model::Scope;
 
 /// Creates a hosted form.
 #[utoipa::path(post, path = "/v1/capture/iframe", tag = "forms",
-    params(("form_type" = Option<String>, Query, description = "`pcd`, a card form."),
+    params(("form_type" = Option<String>, Query, description = "`pcd`, a card form (the default), or `ach`, a bank account form."),
         ("form_id" = Option<String>, Query, description = "The form's id; generated when left out.")),
     request_body = FormCreate,
     responses((status = 200, body = FormCreated), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -69,6 +69,14 @@ pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde
         "cvv_lengths": settings.brands.cvv_lengths,
         "allowed_origins": settings.allowed_origins,
         "js_links": settings.js_links,
+        "additional_fields": settings.additional,
+        "consent": settings.consent,
+        "field_labels": settings.field_labels,
+        "placeholders": settings.placeholders,
+        "submit": settings.submit,
+        "extra_data": settings.extra_data(),
+        "mask_cvv": settings.mask_cvv,
+        "force_keypad": settings.force_keypad,
         "created_at": form.created_at.rfc3339(),
     })))
 }

@@ -213,9 +213,15 @@ fn mask(object: &mut Members, field: &str) {
         return;
     };
     let text = Zeroizing::new(text);
-    let masked = match shared::CardNumber::parse(&text, false) {
-        Ok(number) => shared::mask::number(number.first_six(), number.last_four(), number.digits().len()),
-        Err(_) => "•".repeat(text.chars().count().min(8)),
+    let is_account = field == "account_number" && object.find("routing_number").is_some();
+    let account = is_account.then(|| shared::AccountNumber::parse(&text).ok()).flatten();
+    let card = shared::CardNumber::parse(&text, false).ok().filter(|_| !is_account);
+    let masked = match (account, card) {
+        (Some(number), _) => shared::mask::number("", number.last_four(), number.digits().len()),
+        (_, Some(number)) => {
+            shared::mask::number(number.first_six(), number.last_four(), number.digits().len())
+        }
+        (None, None) => "•".repeat(text.chars().count().min(8)),
     };
     object.set(field, Value::text(masked));
 }

@@ -185,8 +185,26 @@ pub struct FormCreated {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
 pub struct FormCreate {
-    /// By field (`card_number`, `card_holder`, `expiry`, `cvv`, `reference`): `visible`, `validate`.
+    /// By field: `visible`, `validate`. Of a card: `card_number`, `card_holder`, `expiry`, `cvv`; of a bank account:
+    /// `routing_number`, `account_number`, `account_holder`, `account_type`; of both: `reference`, `billing_address`,
+    /// `postal_code`, `billing_city`, `billing_country`.
     field_options: Option<serde_json::Value>,
+    /// At most ten further fields, whose values become members of the card.
+    additional_fields: Option<Vec<AdditionalField>>,
+    /// Members that are stored with every card, unless a field brings one of the same name.
+    extra_data: Option<serde_json::Value>,
+    /// A box that agrees to saving; never ticked beforehand.
+    consent: Option<ConsentBox>,
+    /// Labels by field.
+    field_labels: Option<serde_json::Value>,
+    /// Placeholders by field.
+    placeholders: Option<serde_json::Value>,
+    /// The text of the button.
+    submit: Option<String>,
+    /// Shows dots for the security code.
+    mask_cvv: Option<bool>,
+    /// Shows a keypad for number and code whose keys change their places.
+    force_keypad: Option<bool>,
     /// Base64 of a JavaScript function expression.
     success_callback: Option<String>,
     /// Base64 of a JavaScript function expression.
@@ -213,6 +231,40 @@ pub struct FormCreate {
     cvv_lengths: Option<std::collections::BTreeMap<String, Vec<u8>>>,
     /// Whether the focus goes on to the next field once a field is complete; off where left out.
     auto_advance: Option<bool>,
+}
+
+/// A further field of a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
+pub struct AdditionalField {
+    /// The member of the stored card: letters, digits, `_` and `-`; no name of card data.
+    name: String,
+    /// The label. It may not ask for a card number or a security code.
+    label: String,
+    /// Whether it may not be empty.
+    required: Option<bool>,
+    /// `text`, `email`, `tel` or `select`.
+    r#type: Option<String>,
+    /// The most characters: 1 to 500, usually 200.
+    max_length: Option<u16>,
+    /// What the browser may fill in, such as `given-name` or `postal-code`.
+    autocomplete: Option<String>,
+    /// Shown while it is empty.
+    placeholder: Option<String>,
+    /// The choices of a `select`: texts, or objects with `value` and `label`.
+    options: Option<Vec<serde_json::Value>>,
+}
+
+/// The box that agrees to saving.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a body that is parsed strictly by hand")]
+pub struct ConsentBox {
+    /// What is agreed to.
+    text: String,
+    /// Which text it is, in your own counting.
+    version: String,
+    /// Whether a form without a tick is refused; true unless told otherwise.
+    required: Option<bool>,
 }
 
 /// Something that was deleted.
