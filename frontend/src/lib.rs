@@ -8,4 +8,4 @@ mod page;
 pub mod ui;
 
 #[cfg(feature = "ssr")]
-pub use page::{Asset, Assets, FormPage, Notice, NoticePage, form_page, notice_page};
+pub use page::{Asset, Assets, FormPage, Logo, Look, Notice, NoticePage, form_page, notice_page};

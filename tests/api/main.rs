@@ -69,5 +69,6 @@ mod process;
 mod receiver;
 mod resend;
 mod seeds;
+mod theme;
 mod tokens;
 mod vault;

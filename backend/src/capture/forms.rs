@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::{Field, FieldOptions, FormRules};
 use url::Url;
 
+use super::theme::{self, Look, logo};
 use super::{CaptureError, css, endpoints};
 use crate::access::Caller;
 use crate::core::Core;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// One capture only.
     pub single_use: bool,
+    /// How it looks.
+    pub look: Look,
 }
 
 /// Where a form's callbacks run (design.md, decision 6).
@@ -132,7 +135,13 @@ pub async fn create(
     if let Some(id) = &form_id {
         endpoints::check_id("/form_id", id)?;
     }
+    let id = form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy));
+    let (look, logo) = theme::take(&mut body).map_err(CaptureError::Invalid)?;
     let (mut settings, links, ignored) = parse(body)?;
+    settings.look = look;
+    if let Some(source) = logo {
+        settings.look.logo = Some(logo::make(outgoing, source, &id).await?);
+    }
     for (index, link) in links.iter().enumerate() {
         let at = format!("/css_links/{index}");
         let sheet = outgoing.get_text(link, 256 * 1024).await;
@@ -140,7 +149,7 @@ pub async fn create(
         settings.css.push_str(&clean(&at, &sheet)?);
     }
     let form = HostedForm {
-        id: form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy)),
+        id,
         merchant: caller.merchant.clone(),
         mode: caller.mode,
         form_type,
@@ -261,7 +270,7 @@ fn field_options(value: Value) -> Result<BTreeMap<String, (bool, bool)>, Invalid
 }
 
 /// A member's name as it is told again: its beginning, and nothing of one that holds a number.
-fn told(name: &str) -> String {
+pub(super) fn told(name: &str) -> String {
     if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
 }
 
@@ -349,7 +358,7 @@ fn take_origins(body: &mut Members) -> Result<Vec<String>, Invalid> {
 }
 
 /// https, or http on this machine itself (a shop under development).
-fn allowed_scheme(url: &Url) -> bool {
+pub(crate) fn allowed_scheme(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

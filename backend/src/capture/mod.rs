@@ -9,6 +9,7 @@ pub mod forms;
 pub mod once;
 pub mod results;
 pub mod submit;
+pub mod theme;
 pub mod ttl;
 
 use crate::model::Refusal;

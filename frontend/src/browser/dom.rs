@@ -8,6 +8,7 @@ use web_sys::{
     HtmlInputElement,
 };
 
+use super::picture;
 use crate::ui::{self, State};
 
 /// The form in the document, and the rules that its markup tells.
@@ -62,11 +63,12 @@ impl Page {
         entry
     }
 
-    /// Empties every input, the secret's included.
+    /// Empties every input, the secret's included, and the picture of the card.
     pub fn wipe(&self) {
         for input in self.inputs() {
             input.set_value("");
         }
+        picture::clear();
     }
 
     /// Every input of the form, hidden ones included.

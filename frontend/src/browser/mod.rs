@@ -1,6 +1,7 @@
 //! Brings the server's form to life: reads it from the document, hydrates it, and attaches the listeners.
 
 mod dom;
+mod picture;
 mod send;
 mod submit;
 mod typing;

@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlInputElement, InputEvent};
 
 use super::dom::{self, Page};
+use super::picture;
 use crate::ui::Live;
 
 /// An input's text changed: format it, follow the brand, and stop complaining about the field.
@@ -61,11 +62,15 @@ fn format(input: &HtmlInputElement, field: Field, live: &Live, kind: Kind) {
             let longest = live.with_untracked(|state| state.brand).cvv_lengths().last().copied();
             edit::cvv(&text, caret, usize::from(longest.unwrap_or(4)))
         }
-        Field::CardHolder | Field::Reference => return,
+        Field::CardHolder | Field::Reference => {
+            picture::show(field, &text, Brand::Other);
+            return;
+        }
     };
     if edited.text != text {
         write(input, &edited);
     }
+    picture::show(field, &edited.text, live.with_untracked(|state| state.brand));
 }
 
 fn write(input: &HtmlInputElement, edited: &Edited) {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::NoticePage;
+use super::logo::logo;
 use super::shell::{Shell, document};
 
 /// How it ended.
@@ -20,11 +21,13 @@ pub enum Notice {
 
 /// A whole document with one notice.
 pub fn notice_page(page: &NoticePage) -> String {
-    let body = Owner::new().with(|| view! { <main class="sheet">{notice(page.kind, None)}</main> }.to_html());
+    let body = Owner::new()
+        .with(|| view! { <main class="sheet">{logo(&page.look)}{notice(page.kind, None)}</main> }.to_html());
     let shell = Shell {
         title: &page.title,
         lang: &page.lang,
         nonce: &page.nonce,
+        look: &page.look,
         css: page.css.as_deref(),
         config: page.config.as_deref(),
         page_js: page.page_js.as_ref(),

@@ -1,6 +1,6 @@
 //! The frame of a document: head, styles, scripts. Written as text, because it never changes in the browser.
 
-use super::{Asset, Assets};
+use super::{Asset, Assets, Look};
 
 const CSS: &str = include_str!("../../../static/form.css");
 
@@ -9,6 +9,7 @@ pub(super) struct Shell<'a> {
     pub title: &'a str,
     pub lang: &'a str,
     pub nonce: &'a str,
+    pub look: &'a Look,
     pub css: Option<&'a str>,
     pub config: Option<&'a str>,
     pub page_js: Option<&'a Asset>,
@@ -20,14 +21,21 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
     let mut page = String::with_capacity(CSS.len() + body.len() + 4096);
     push(
         &mut page,
-        &["<!DOCTYPE html><html lang=\"", &escape(shell.lang), "\"><head><meta charset=\"utf-8\">"],
+        &[
+            "<!DOCTYPE html><html lang=\"",
+            &escape(shell.lang),
+            "\" data-layout=\"",
+            &escape(&shell.look.layout),
+        ],
     );
+    push(&mut page, &["\" data-labels=\"", &escape(&shell.look.labels), "\"><head><meta charset=\"utf-8\">"]);
     push(&mut page, &["<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"]);
     push(&mut page, &["<meta name=\"robots\" content=\"noindex\"><link rel=\"icon\" href=\"data:,\">"]);
     push(&mut page, &["<title>", &escape(shell.title), "</title>"]);
     if let Some(assets) = shell.assets {
         preload(&mut page, assets);
     }
+    style(&mut page, shell.nonce, &shell.look.css);
     style(&mut page, shell.nonce, CSS);
     if let Some(css) = shell.css {
         style(&mut page, shell.nonce, css);

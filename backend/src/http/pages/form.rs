@@ -227,6 +227,7 @@ impl Draft<'_> {
             errors: self.errors,
             alert: self.failure.map(|(_, text)| text),
             needs_fragment: self.fragment,
+            look: answer::look(&settings.look),
             css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
             nonce: nonce.clone(),
             assets: app.page_assets.clone(),

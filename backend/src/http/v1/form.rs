@@ -66,6 +66,7 @@ pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde
         "single_use": settings.single_use,
         "allowed_origins": settings.allowed_origins,
         "js_links": settings.js_links,
+        "look": settings.look.shown(),
         "created_at": form.created_at.rfc3339(),
     })))
 }
