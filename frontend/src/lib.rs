@@ -8,6 +8,6 @@ mod page;
 pub mod ui;
 
 #[cfg(feature = "ssr")]
-pub use page::{Asset, Assets, FormPage, Notice, NoticePage, form_page, notice_page};
+pub use page::{Asset, Assets, FormPage, Logo, Look, Notice, NoticePage, form_page, notice_page};
 #[cfg(feature = "ssr")]
 pub use ui::Face;

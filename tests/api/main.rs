@@ -75,5 +75,6 @@ mod resend;
 mod root_key;
 mod root_key_program;
 mod seeds;
+mod theme;
 mod tokens;
 mod vault;

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::brands::BrandSettings;
 use super::options::{self, Additional, Consent};
+use super::theme::{self, Look, logo};
 use super::{CaptureError, css, endpoints};
 use crate::access::Caller;
 use crate::core::Core;
@@ -88,6 +89,8 @@ pub struct Settings {
     pub mask_cvv: bool,
     /// Shows a keypad for number and code whose keys change their places.
     pub force_keypad: bool,
+    /// How it looks.
+    pub look: Look,
 }
 
 /// Where a form's callbacks run (design.md, decision 6).
@@ -207,7 +210,13 @@ pub async fn create(
     if let Some(id) = &form_id {
         endpoints::check_id("/form_id", id)?;
     }
+    let id = form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy));
+    let (look, logo) = theme::take(&mut body).map_err(CaptureError::Invalid)?;
     let (mut settings, links, ignored) = parse(body, kind)?;
+    settings.look = look;
+    if let Some(source) = logo {
+        settings.look.logo = Some(logo::make(outgoing, source, &id).await?);
+    }
     for (index, link) in links.iter().enumerate() {
         let at = format!("/css_links/{index}");
         let sheet = outgoing.get_text(link, 256 * 1024).await;
@@ -215,7 +224,7 @@ pub async fn create(
         settings.css.push_str(&clean(&at, &sheet)?);
     }
     let form = HostedForm {
-        id: form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy)),
+        id,
         merchant: caller.merchant.clone(),
         mode: caller.mode,
         form_type: kind.name().to_owned(),
@@ -475,7 +484,7 @@ fn take_origins(body: &mut Members) -> Result<Vec<String>, Invalid> {
 }
 
 /// https, or http on this machine itself (a shop under development).
-fn allowed_scheme(url: &Url) -> bool {
+pub(crate) fn allowed_scheme(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

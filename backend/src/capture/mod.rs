@@ -12,6 +12,7 @@ pub mod once;
 pub mod options;
 pub mod results;
 pub mod submit;
+pub mod theme;
 pub mod ttl;
 
 use crate::model::Refusal;

@@ -1,6 +1,7 @@
 //! The demo shop: another site than the card pages, which takes a card through the real API and shows what a
 //! merchant gets. Only with `--demo`.
 
+mod gallery;
 mod pages;
 
 use std::path::Path;
@@ -40,7 +41,7 @@ pub struct Shop {
 pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, Box<dyn std::error::Error>> {
     let credentials = credentials(app, &data_dir.join(FILE)).await?;
     let greeting = format!(
-        "\n  Demo shop   {SHOP}\n  API         {}\n  user        {}\n  password    {}\n  (a merchant in test mode; its managed key is user=managed)\n\n",
+        "\n  Demo shop   {SHOP}\n  Gallery     {SHOP}/gallery\n  API         {}\n  user        {}\n  password    {}\n  (a merchant in test mode; its managed key is user=managed)\n\n",
         app.public_url.as_str().trim_end_matches('/'),
         credentials.user,
         credentials.password
@@ -50,6 +51,8 @@ pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, 
     let router = Router::new()
         .route("/", get(shop))
         .route("/thanks", get(thanks))
+        .route("/gallery", get(gallery::gallery))
+        .route("/gallery/{state}", get(gallery::frame))
         .layer(axum::middleware::map_response(guard))
         .layer(axum::middleware::from_fn(own_name))
         .with_state(client);
@@ -169,12 +172,12 @@ async fn own_name(request: axum::extract::Request, next: axum::middleware::Next)
     (StatusCode::MISDIRECTED_REQUEST, "The demo shop is at http://localhost:8081.\n").into_response()
 }
 
-/// The shop's own policy: it frames the card page and nothing else.
+/// The shop's own policy: it frames the card page and the gallery's documents, and nothing else.
 async fn guard(mut response: Response) -> impl IntoResponse {
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-src http://127.0.0.1:* https:; base-uri 'none'; \
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self' http://127.0.0.1:* https:; base-uri 'none'; \
                   form-action 'self'; frame-ancestors 'none'";
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(policy));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(header::HeaderValue::from_static(policy));
     headers.insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response

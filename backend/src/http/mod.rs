@@ -19,5 +19,6 @@ mod router;
 mod v1;
 
 pub use openapi::document;
+pub use pages::look;
 pub use proxies::Proxies;
 pub use router::{App, router};

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, header};
+use axum::http::{HeaderName, Method, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use frontend::Assets as PageAssets;
+use tower_http::compression::{CompressionLayer, Predicate};
 use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -60,8 +61,22 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), only_proxies))
+        .layer(CompressionLayer::new().compress_when(Pages))
         .layer(axum::middleware::from_fn(headers::finish))
         .with_state(app)
+}
+
+/// Pages are compressed, and nothing else: files are compressed when they are built, and answers of the API hold
+/// secrets beside what callers chose, whose lengths together could tell one from the other. On a page a secret
+/// stands beside chosen text only if whoever asked knew the secret.
+#[derive(Clone, Copy)]
+struct Pages;
+
+impl Predicate for Pages {
+    fn should_compress<B>(&self, response: &Response<B>) -> bool {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    }
 }
 
 /// The routes that stand in the API document.
@@ -102,7 +117,7 @@ fn captures() -> UtoipaMethodRouter<Arc<App>> {
 }
 
 async fn wrong_method() -> ApiError {
-    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    let status = StatusCode::METHOD_NOT_ALLOWED;
     ApiError::new(status, "method", "This address does not take this method.")
 }
 
@@ -112,6 +127,7 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
     Router::new()
         .route("/v1/capture/result/{id}", get(pages::result))
         .route("/v1/capture/done/{id}", get(pages::done))
+        .route("/v1/capture/logo/{form}", get(pages::logo))
         .route("/assets/{file}", get(assets::file))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))
         .route("/docs", get(move || std::future::ready(docs::page(&page))))

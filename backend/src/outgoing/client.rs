@@ -120,6 +120,11 @@ impl Outgoing {
 
     /// Fetches a text of at most `max_bytes`.
     pub async fn get_text(&self, url: &Url, max_bytes: usize) -> Result<String, OutgoingError> {
+        String::from_utf8(self.get_bytes(url, max_bytes).await?).map_err(|_| OutgoingError::NotText)
+    }
+
+    /// Fetches a file of at most `max_bytes`.
+    pub async fn get_bytes(&self, url: &Url, max_bytes: usize) -> Result<Vec<u8>, OutgoingError> {
         self.check(url)?;
         let mut response = self.client.get(url.clone()).send().await.map_err(from_reqwest)?;
         if !response.status().is_success() {
@@ -132,7 +137,7 @@ impl Outgoing {
             }
             body.extend_from_slice(&chunk);
         }
-        String::from_utf8(body).map_err(|_| OutgoingError::NotText)
+        Ok(body)
     }
 
     /// Sends a body with these headers and keeps the head of the answer. Any status is an answer.

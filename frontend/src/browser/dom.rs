@@ -12,6 +12,7 @@ use web_sys::{
 };
 
 use super::networks;
+use super::picture;
 use crate::ui::{self, State};
 
 /// The form in the document, and the rules that its markup tells.
@@ -87,11 +88,12 @@ impl Page {
             .find(|&field| control(field).is_some_and(|control| text(&control, "name") == name))
     }
 
-    /// Empties every input, the secret's included.
+    /// Empties every input, the secret's included, and the picture of the card.
     pub fn wipe(&self) {
         for control in self.controls() {
             let _ = Reflect::set(&control, &JsValue::from_str("value"), &JsValue::from_str(""));
         }
+        picture::clear();
     }
 
     /// Every control of the form that has a name, hidden inputs included.

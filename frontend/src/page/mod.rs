@@ -5,7 +5,9 @@ mod brand_choice;
 mod brand_marks;
 mod form;
 mod keypad;
+mod logo;
 mod notice;
+mod picture;
 mod shell;
 
 use crate::ui::Face;
@@ -35,6 +37,34 @@ pub struct Assets {
     pub page_js: Asset,
     /// `static/keypad.js`.
     pub keypad: Asset,
+}
+
+/// How a document looks.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// The stylesheet of the custom properties that `static/form.css` is written in.
+    pub css: String,
+    /// `stacked` or `compact`.
+    pub layout: String,
+    /// `above` or `floating`.
+    pub labels: String,
+    /// Whether the form shows the picture of the card.
+    pub picture: bool,
+    /// The merchant's logo.
+    pub logo: Option<Logo>,
+}
+
+/// A merchant's logo, served by us.
+#[derive(Clone, Debug)]
+pub struct Logo {
+    /// Root-relative address.
+    pub url: String,
+    /// CSS pixels.
+    pub width: u32,
+    /// CSS pixels.
+    pub height: u32,
+    /// Alternative text; empty where the page says it in words.
+    pub alt: String,
 }
 
 /// Everything that the document of a hosted form shows.
@@ -70,6 +100,8 @@ pub struct FormPage {
     pub needs_fragment: bool,
     /// JSON for the scripts, with `<`, U+2028 and U+2029 escaped (security rule 15).
     pub config: String,
+    /// How the form looks.
+    pub look: Look,
     /// The merchant's CSS, cleaned (security rule 14).
     pub css: Option<String>,
     /// The nonce of the response's policy; hexadecimal.
@@ -87,6 +119,8 @@ pub struct NoticePage {
     pub wording: Wording,
     /// What is told.
     pub kind: Notice,
+    /// How the form looks.
+    pub look: Look,
     /// The merchant's CSS, cleaned (security rule 14).
     pub css: Option<String>,
     /// The nonce of the response's policy; hexadecimal.

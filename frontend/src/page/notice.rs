@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::{Text, Texts};
 
 use super::NoticePage;
+use super::logo::logo;
 use super::shell::{Shell, document};
 
 /// How it ended.
@@ -22,12 +23,14 @@ pub enum Notice {
 /// A whole document with one notice.
 pub fn notice_page(page: &NoticePage) -> String {
     let body = Owner::new().with(|| {
-        view! { <main class="sheet">{notice(page.kind, &page.wording.texts, None)}</main> }.to_html()
+        let notice = notice(page.kind, &page.wording.texts, None);
+        view! { <main class="sheet">{logo(&page.look)}{notice}</main> }.to_html()
     });
     let shell = Shell {
         title: &page.title,
         wording: &page.wording,
         nonce: &page.nonce,
+        look: &page.look,
         css: page.css.as_deref(),
         config: page.config.as_deref(),
         page_js: page.page_js.as_ref(),

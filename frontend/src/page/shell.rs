@@ -2,7 +2,7 @@
 
 use shared::Wording;
 
-use super::{Asset, Assets};
+use super::{Asset, Assets, Look};
 
 const CSS: &str =
     concat!(include_str!("../../../static/form.css"), include_str!("../../../static/fields.css"));
@@ -14,6 +14,7 @@ pub(super) struct Shell<'a> {
     pub title: &'a str,
     pub wording: &'a Wording,
     pub nonce: &'a str,
+    pub look: &'a Look,
     pub css: Option<&'a str>,
     pub config: Option<&'a str>,
     pub page_js: Option<&'a Asset>,
@@ -29,16 +30,19 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
         &[
             "<!DOCTYPE html><html lang=\"",
             &escape(&shell.wording.lang),
-            if shell.wording.rtl { "\" dir=\"rtl\">" } else { "\">" },
-            "<head><meta charset=\"utf-8\">",
+            if shell.wording.rtl { "\" dir=\"rtl" } else { "" },
+            "\" data-layout=\"",
+            &escape(&shell.look.layout),
         ],
     );
+    push(&mut page, &["\" data-labels=\"", &escape(&shell.look.labels), "\"><head><meta charset=\"utf-8\">"]);
     push(&mut page, &["<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"]);
     push(&mut page, &["<meta name=\"robots\" content=\"noindex\"><link rel=\"icon\" href=\"data:,\">"]);
     push(&mut page, &["<title>", &escape(shell.title), "</title>"]);
     if let Some(assets) = shell.assets {
         preload(&mut page, assets);
     }
+    style(&mut page, shell.nonce, &shell.look.css);
     style(&mut page, shell.nonce, CSS);
     if shell.keypad.is_some() {
         style(&mut page, shell.nonce, KEYPAD);

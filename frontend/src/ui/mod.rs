@@ -25,6 +25,8 @@ pub const STATUS: &str = "cardamom-status";
 pub const SUCCESS: &str = "cardamom-success";
 /// The id of the notice that takes the form's place when the link has ended.
 pub const GONE: &str = "cardamom-gone";
+/// The id of the picture of the card, where a form has one.
+pub const PICTURE: &str = "cardamom-picture";
 
 /// The id of a radio button of the choice.
 pub fn network_id(place: usize) -> String {

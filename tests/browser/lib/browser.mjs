@@ -15,9 +15,10 @@ const ARGS = [
 /** A card that schemes publish for tests. */
 export const CARD = { number: "4111111111111111", holder: "Ada Lovelace", expiry: "05/31", cvv: "737" };
 
-export function launch() {
+/** Starts Chromium; `args` are further flags. */
+export function launch(args = []) {
   const executablePath = process.env.CARDAMOM_CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: ARGS });
+  return chromium.launch({ executablePath, args: [...ARGS, ...args] });
 }
 
 /** A fresh profile with one page. `log` holds everything that its console said. */

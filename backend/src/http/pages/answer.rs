@@ -2,13 +2,14 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use frontend::{Notice, NoticePage, notice_page};
+use frontend::{Logo, Look, Notice, NoticePage, notice_page};
 use serde_json::{Value, json};
 use shared::{Text, Wording};
 use url::{Host, Url};
 
 use super::policy;
 use crate::capture::forms::{Runner, Settings};
+use crate::capture::theme;
 use crate::crypto::{entropy, hex};
 use crate::http::router::App;
 
@@ -74,6 +75,22 @@ pub fn for_script(value: &Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
+/// How the pages of a form look.
+pub fn look(look: &theme::Look) -> Look {
+    Look {
+        css: look.css(),
+        layout: look.layout.clone(),
+        labels: look.labels.clone(),
+        picture: look.picture,
+        logo: look.logo.as_ref().map(|logo| Logo {
+            url: format!("/v1/capture/logo/{}?v={}", logo.form, logo.hash),
+            width: logo.width,
+            height: logo.height,
+            alt: logo.alt.clone(),
+        }),
+    }
+}
+
 /// A notice that belongs to a form.
 pub fn notice(
     app: &App,
@@ -88,6 +105,7 @@ pub fn notice(
         title: wording.get(Text::Title).to_owned(),
         wording,
         kind,
+        look: look(&settings.look),
         css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
         nonce: nonce.clone(),
         page_js: config.is_some().then(|| app.page_assets.page_js.clone()),

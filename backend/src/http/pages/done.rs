@@ -27,7 +27,7 @@ pub fn page(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (wording.get(Text::Saved)) }
-                style nonce=(nonce) { (PreEscaped(STYLE)) (PreEscaped(&settings.css)) }
+                style nonce=(nonce) { (PreEscaped(settings.look.css())) (PreEscaped(STYLE)) (PreEscaped(&settings.css)) }
             }
             body {
                 main role="status" {
@@ -49,8 +49,8 @@ pub fn page(
     .into_string()
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem;color:#1b2430;background:#fff}\
-@media(prefers-color-scheme:dark){body{color:#e8edf3;background:#12161c}}";
+const STYLE: &str = "body{font:calc(1rem*var(--scale))/1.5 var(--font);margin:2rem;\
+color:var(--text);background:var(--surface)}";
 
 /// A script that cannot end its element, or begin a comment that swallows the end (security rule 15).
 fn neutral(code: &str) -> String {

@@ -262,6 +262,7 @@ impl Draft<'_> {
             alert: self.failure.map(|(status, _)| self.wording.get(alert(status)).to_owned()),
             needs_fragment: self.fragment,
             wording: self.wording,
+            look: answer::look(&settings.look),
             css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
             nonce: nonce.clone(),
             assets: app.page_assets.clone(),
@@ -301,7 +302,9 @@ fn face(settings: &Settings, field: Field, texts: &Texts) -> Face {
             if let Some(extra) = settings.additional.get(usize::from(place)) {
                 face.name.clone_from(&extra.name);
                 face.label = Some(extra.label.clone());
-                face.placeholder.clone_from(&extra.placeholder);
+                if let Some(placeholder) = &extra.placeholder {
+                    face.placeholder = Some(placeholder.clone());
+                }
                 face.autocomplete.clone_from(&extra.autocomplete);
                 face.max = Some(extra.max_length.to_string());
                 face.input_type = extra.rule().kind.input_type();

@@ -3,7 +3,10 @@
 mod answer;
 mod done;
 pub mod form;
+mod logo;
 mod policy;
 mod result;
 
+pub use answer::look;
+pub use logo::logo;
 pub use result::{done, result};

@@ -77,6 +77,7 @@ pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde
         "extra_data": settings.extra_data(),
         "mask_cvv": settings.mask_cvv,
         "force_keypad": settings.force_keypad,
+        "look": settings.look.shown(),
         "created_at": form.created_at.rfc3339(),
     })))
 }

@@ -231,6 +231,18 @@ pub struct FormCreate {
     cvv_lengths: Option<std::collections::BTreeMap<String, Vec<u8>>>,
     /// Whether the focus goes on to the next field once a field is complete; off where left out.
     auto_advance: Option<bool>,
+    /// Colours, logo, font and measures (docs/form.md). A pair of colours that cannot be told apart is refused.
+    theme: Option<serde_json::Value>,
+    /// `auto` (as the reader's system has it), `light` or `dark`.
+    color_scheme: Option<String>,
+    /// `stacked` or `compact`.
+    layout: Option<String>,
+    /// `above` or `floating`.
+    labels: Option<String>,
+    /// False shows a picture of the card above the fields.
+    hide_card: Option<bool>,
+    /// The older name of the same, with the opposite meaning.
+    show_card: Option<bool>,
 }
 
 /// A further field of a form.
