@@ -54,6 +54,7 @@ mod capture;
 mod cli;
 mod client;
 mod consent;
+mod crashes;
 mod custody;
 mod cvv;
 mod database;

@@ -123,6 +123,13 @@ impl Server {
         self.anonymous().with_basic(&text(&made["user"]), &text(&made["password"]))
     }
 
+    /// Kills it as a power cut would, and starts it again over the same data.
+    pub async fn crash(mut self, arguments: &[String]) -> Self {
+        self.child.kill().await.unwrap();
+        let Self { data, database, .. } = self;
+        Self::start(data, database, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
     /// Asks it to end and waits; answers how it ended and all that it wrote. Fails after five seconds.
     pub async fn stop(&mut self) -> (ExitStatus, String) {
         let id = self.child.id().unwrap().to_string();

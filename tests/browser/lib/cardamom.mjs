@@ -57,6 +57,7 @@ async function createMerchant(url, folder, name) {
 class MerchantClient {
   constructor(url, credentials) {
     this.url = url;
+    this.webhookSecret = credentials.webhook_secret;
     this.login = `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64")}`;
   }
 
@@ -74,6 +75,11 @@ class MerchantClient {
 
   endpoint(query = {}) {
     return this.call("POST", `/v1/capture?${new URLSearchParams({ user: "managed", ...query })}`);
+  }
+
+  /** An endpoint whose creation has a body. */
+  endpointWith(body) {
+    return this.call("POST", "/v1/capture?user=managed", body);
   }
 
   form(body = {}) {
