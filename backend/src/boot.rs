@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::assets::{Assets, AssetsError};
 use crate::capture::facts::FactsCache;
+use crate::capture::forms;
 use crate::config::Settings;
 use crate::core::Core;
 use crate::crypto::CryptoError;
@@ -21,6 +22,7 @@ use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
+use crate::vault;
 
 /// How long the delivery log is kept.
 const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
@@ -131,10 +133,12 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     app.core.keyring.sweep(now);
     app.facts.sweep(&app.core);
     let mut transaction = app.core.store.begin().await?;
+    vault::terms::sweep(&app.core, &mut *transaction).await?;
     // An hour's key may be in use for a moment after its hour: captures that were sealed but not committed.
     let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
     let results = transaction.sweep_results(now).await?;
     transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
+    transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
     transaction.commit().await?;
     if codes + results > 0 {

@@ -78,6 +78,8 @@ pub struct Policy {
     pub endless_endpoints: bool,
     /// How long a security code is kept.
     pub cvv_life: Duration,
+    /// The latest end that a merchant may set for a security code, counted from its storage.
+    pub cvv_cap: Duration,
     /// How often a security code may be used.
     pub cvv_uses: u32,
 }
@@ -91,6 +93,7 @@ impl Default for Policy {
             max_per_minute: 30,
             endless_endpoints: false,
             cvv_life: Duration::from_hours(1),
+            cvv_cap: Duration::from_hours(24),
             cvv_uses: 1,
         }
     }

@@ -69,6 +69,7 @@ mod limits;
 mod locked;
 mod openapi;
 mod pages;
+mod paycard;
 mod plain_form;
 mod process;
 mod receiver;

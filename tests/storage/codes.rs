@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backend::model::CvvRecord;
+use backend::model::{CvvDestination, CvvRecord, CvvTerms, DestinationKind};
 
 use crate::engines::{Db, NOW};
 use crate::shop::{Shop, cvv};
@@ -10,7 +10,7 @@ use crate::shop::{Shop, cvv};
 on_both_engines! {
     a_code_comes_back_as_stored,
     a_newer_code_takes_the_place,
-    the_last_use_deletes_the_code,
+    terms_come_back_as_set_and_go_with_the_code,
     a_foreign_code_is_unknown,
     an_hour_has_one_key,
     the_sweep_takes_what_ended,
@@ -44,16 +44,28 @@ async fn a_newer_code_takes_the_place(db: Db) {
     assert_eq!((found.sealed, found.uses_left), (vec![21; 40], 5));
 }
 
-async fn the_last_use_deletes_the_code(db: Db) {
+async fn terms_come_back_as_set_and_go_with_the_code(db: Db) {
     let shop = Shop::open(&db, "a").await;
     let card = shop.add_card("token").await;
+    let code = cvv(&card.id, &shop.cvv_key(1).id);
     let mut t = db.begin().await;
-    t.put_cvv(cvv(&card.id, &shop.cvv_key(1).id)).await.unwrap();
-    assert!(t.use_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap());
-    assert_eq!(t.find_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap().unwrap().uses_left, 1);
-    assert!(t.use_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap());
-    assert!(t.find_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap().is_none());
-    assert!(!t.use_cvv(shop.merchant, card.id).await.unwrap());
+    assert!(t.find_cvv_terms(shop.merchant.clone(), card.id.clone()).await.unwrap().is_none());
+    t.put_cvv(code.clone()).await.unwrap();
+    let usual = t.find_cvv_terms(shop.merchant.clone(), card.id.clone()).await.unwrap().unwrap();
+    assert_eq!((usual.uses_left, usual.expires_at), (2, code.expires_at));
+    let place =
+        CvvDestination { kind: DestinationKind::HostName, data: "a.example".to_owned(), quota: 5, used: 2 };
+    let terms = CvvTerms { destinations: vec![place], deletes_card: true, uses_left: 3, ..usual.clone() };
+    assert!(t.set_cvv_terms(shop.merchant.clone(), card.id.clone(), terms.clone()).await.unwrap());
+    let found = t.lock_cvv_terms(shop.merchant.clone(), card.id.clone()).await.unwrap();
+    assert_eq!(found, Some(terms));
+    let ended = t.cards_that_end(code.expires_at, 10).await.unwrap();
+    assert_eq!(ended, [(shop.merchant.clone(), card.id.clone())]);
+    assert!(t.cards_that_end(NOW, 10).await.unwrap().is_empty());
+    t.put_cvv(code).await.unwrap();
+    assert_eq!(t.find_cvv_terms(shop.merchant.clone(), card.id.clone()).await.unwrap(), Some(usual));
+    assert!(t.delete_cvv(shop.merchant.clone(), card.id.clone()).await.unwrap());
+    assert!(!t.delete_cvv(shop.merchant, card.id).await.unwrap());
 }
 
 async fn a_foreign_code_is_unknown(db: Db) {
@@ -62,7 +74,8 @@ async fn a_foreign_code_is_unknown(db: Db) {
     let mut t = db.begin().await;
     t.put_cvv(cvv(&card.id, &a.cvv_key(1).id)).await.unwrap();
     assert!(t.find_cvv(b.merchant.clone(), card.id.clone()).await.unwrap().is_none());
-    assert!(!t.use_cvv(b.merchant, card.id.clone()).await.unwrap());
+    assert!(t.find_cvv_terms(b.merchant.clone(), card.id.clone()).await.unwrap().is_none());
+    assert!(!t.delete_cvv(b.merchant, card.id.clone()).await.unwrap());
     assert_eq!(t.find_cvv(a.merchant, card.id).await.unwrap().unwrap().uses_left, 2);
 }
 

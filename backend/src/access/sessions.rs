@@ -1,4 +1,4 @@
-//! Session tokens: a credential's rights for some minutes, as a text that browsers may see. Nothing of them is
+//! Session tokens: a credential's right to open card forms, for some minutes, as a text that browsers may see. Nothing of them is
 //! stored, so that every node knows all of them.
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use super::{AccessError, Caller, caller, unauthenticated};
 use crate::core::Core;
 use crate::crypto::secret;
+use crate::model::{Scope, Scopes};
 
 /// A token: `login.end.mac`, the end in milliseconds since the epoch.
 pub fn token(core: &Core, caller: &Caller, life: Duration) -> String {
@@ -23,7 +24,12 @@ pub async fn authenticate(core: &Core, token: &str, address: &str) -> Result<Cal
     let Some(login) = proven(core, token) else { return Err(unauthenticated(core, address).await) };
     let known = core.store.read().await?.find_api_key_by_secret_name(login).await?;
     match known.filter(|key| key.revoked_at.is_none_or(|end| end > core.now())) {
-        Some(key) => Ok(caller(key, address)),
+        // What browsers may see opens forms, and nothing else.
+        Some(key) => {
+            let forms = Scopes::of(&[Scope::CaptureCreate]);
+            let scopes = if key.scopes.has(Scope::CaptureCreate) { forms } else { Scopes::of(&[]) };
+            Ok(Caller { scopes, ..caller(key, address) })
+        }
         None => Err(unauthenticated(core, address).await),
     }
 }

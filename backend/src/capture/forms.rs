@@ -258,6 +258,40 @@ fn kind_of(form_type: Option<&str>) -> Result<FormKind, Invalid> {
     }
 }
 
+/// How the ids of fleeting forms begin: no merchant can choose such an id.
+pub const FLEETING: char = '~';
+
+/// A form that a page makes for itself, swept after some days. On one day the same settings give the same form.
+pub async fn fleeting(
+    core: &Core,
+    caller: &Caller,
+    body: Members,
+) -> Result<(String, Settings), CaptureError> {
+    let (settings, _, _) = parse(body, FormKind::Card)?;
+    let text = serde_json::to_string(&settings).unwrap_or_default();
+    let day = core.now().hour().div_euclid(24).to_be_bytes();
+    let parts = [caller.merchant.as_str().as_bytes(), caller.mode.as_str().as_bytes(), text.as_bytes(), &day];
+    let digest = crate::crypto::hex(&secret::keyed_digest(&core.subkey("fleeting form"), &parts));
+    let form = HostedForm {
+        id: format!("{FLEETING}{digest}"),
+        merchant: caller.merchant.clone(),
+        mode: caller.mode,
+        form_type: FormKind::Card.name().to_owned(),
+        settings: text,
+        created_at: core.now(),
+    };
+    let id = form.id.clone();
+    if core.store.read().await?.find_form(form.merchant.clone(), form.mode, id.clone()).await?.is_none() {
+        let mut transaction = core.store.begin().await?;
+        match transaction.add_form(form).await {
+            // Another page was quicker.
+            Ok(()) | Err(StoreError::Conflict) => transaction.commit().await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((id, settings))
+}
+
 /// The settings of a form of a merchant; the standard forms belong to everybody.
 pub async fn settings(
     core: &Core,

@@ -19,6 +19,11 @@ const LONGEST: Duration = Duration::from_hours(8784);
 /// Reads ISO 8601 durations (`PT10M`, `P1DT2H`), the older unit notation (`45m`, `24h60m60s`), and the notations
 /// of "never ends" (`0`, `0s`, `P0T`, `P0T0`, `PT0S`). Months and years have no fixed length and are refused.
 pub fn parse(text: &str) -> Option<Ttl> {
+    parse_up_to(text, LONGEST)
+}
+
+/// The same with another longest life.
+pub fn parse_up_to(text: &str, longest: Duration) -> Option<Ttl> {
     if text.len() > 40 {
         return None;
     }
@@ -31,7 +36,7 @@ pub fn parse(text: &str) -> Option<Ttl> {
     };
     match Duration::from_secs(seconds) {
         Duration::ZERO => Some(Ttl::Endless),
-        life if life <= LONGEST => Some(Ttl::For(life)),
+        life if life <= longest => Some(Ttl::For(life)),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use url::{Host, Url};
@@ -13,6 +14,9 @@ use super::{Settings, Sources};
 use crate::capture::ttl::{self, Ttl};
 use crate::core::Policy;
 use crate::crypto::root::Token;
+
+/// 48 months: no code is kept longer, whatever the operator allows (spec B.5).
+const CVV_CAP: Duration = Duration::from_hours(1461 * 24);
 
 /// A setting that is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +92,11 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
         Some(Some(Ttl::For(life))) if life <= ttl::DEFAULT => life,
         Some(_) => return Err(sources.wrong("cvv_life", "a duration up to 24 hours, such as PT1H")),
     };
+    let cvv_cap = match sources.find("cvv_cap").map(|text| ttl::parse_up_to(text, CVV_CAP)) {
+        None => usual.cvv_cap.max(cvv_life),
+        Some(Some(Ttl::For(cap))) if cap >= cvv_life => cap,
+        Some(_) => return Err(sources.wrong("cvv_cap", "a duration from cvv_life to P1461D, such as P7D")),
+    };
     Ok(Policy {
         limits: usual.limits.filter(|_| limited),
         max_uses: count("max_uses", usual.max_uses)?,
@@ -95,6 +104,7 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
         max_per_minute: count("max_per_minute", usual.max_per_minute)?,
         endless_endpoints: switch(sources, "endless_endpoints", usual.endless_endpoints)?,
         cvv_life,
+        cvv_cap,
         cvv_uses: count("cvv_uses", usual.cvv_uses)?,
     })
 }

@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 28] = [
+pub const NAMES: [&str; 29] = [
     "listen",
     "data_dir",
     "database_url",
@@ -34,6 +34,7 @@ pub const NAMES: [&str; 28] = [
     "max_per_minute",
     "endless_endpoints",
     "cvv_life",
+    "cvv_cap",
     "cvv_uses",
     "log",
 ];

@@ -260,6 +260,9 @@ impl From<VaultError> for ApiError {
             VaultError::KeyIsManaged => {
                 (StatusCode::CONFLICT, "key_is_managed", "The managed key cannot be changed or deleted.")
             }
+            VaultError::NoCode => {
+                (StatusCode::CONFLICT, "no_code", "No security code is stored with this card.")
+            }
             VaultError::Contended => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "contended",

@@ -14,6 +14,7 @@ mod health;
 mod openapi;
 mod pages;
 mod params;
+mod paycard;
 mod proxies;
 mod router;
 mod v1;

@@ -17,6 +17,10 @@ pub fn frame() -> OpenApi {
         "Authorization",
         "`Bearer <api_key>` or `APIKEY <api_key>`, with the api_key of `cardamom merchant create`.",
     );
+    let session = ApiKeyValue::with_description(
+        "sessionToken",
+        "From `POST /api/payments/paycard/tempsession`, for five minutes; opens card forms and nothing else.",
+    );
     OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -32,6 +36,7 @@ pub fn frame() -> OpenApi {
         .components(Some(
             ComponentsBuilder::new()
                 .security_scheme("basic", SecurityScheme::Http(basic))
+                .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Query(session)))
                 .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)))
                 .build(),
         ))

@@ -14,8 +14,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
-use super::{again, assets, docs, headers, health, openapi, pages, v1};
+use super::{again, assets, booking, docs, headers, health, openapi, pages, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
@@ -85,6 +86,21 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Browsers of other sites, by the endpoint's secret. The capture lane tries again by itself.
         .routes(captures())
         .layer(capture_cors());
+    // Merchant backends: cards by their URI, in the notation of those clients.
+    let paycards = OpenApiRouter::new()
+        .routes(routes!(paycard::tempsession))
+        .routes(routes!(paycard::metadata_of))
+        .routes(routes!(paycard::show, paycard::set_expiry, paycard::delete))
+        .routes(routes!(paycard::metadata))
+        .routes(routes!(paycard::duplicate))
+        .routes(routes!(paycard::clear))
+        .routes(routes!(restriction::show, restriction::set, restriction::post, restriction::remove))
+        .routes(routes!(restriction::remove_kind))
+        .routes(routes!(restriction::remove_one))
+        // Cardholders, with a session token of the merchant.
+        .routes(routes!(paycard::capturecard::open))
+        .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(booking::dress));
     OpenApiRouter::with_openapi(openapi::frame())
         // Merchant backends: vault keys and cards.
         .routes(routes!(v1::key::create, v1::key::list, v1::key::change, v1::key::delete))
@@ -104,6 +120,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)
+        .merge(paycards)
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -8,6 +8,7 @@ pub mod form;
 pub mod id;
 pub mod key;
 pub mod outbox;
+pub mod terms;
 pub mod time;
 
 pub use access::{ApiKey, Merchant, Scope, Scopes};
@@ -18,4 +19,5 @@ pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId};
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
+pub use terms::{CvvDestination, CvvTerms, DestinationKind, Use};
 pub use time::{Clock, Mode, SystemClock, Timestamp};

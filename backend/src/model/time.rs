@@ -47,6 +47,17 @@ impl Timestamp {
             .map_or_else(|_| String::new(), |t| t.to_string())
     }
 
+    /// Reads a time as some interfaces write it: RFC 3339, or without a zone for UTC.
+    pub fn parse_utc(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let zoned = text.parse::<jiff::Timestamp>();
+        let time = zoned.or_else(|_| {
+            let civil = text.parse::<jiff::civil::DateTime>()?;
+            Ok::<_, jiff::Error>(civil.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
+        });
+        time.ok().map(|time| Self(time.as_millisecond()))
+    }
+
     /// The month in which this lies, in UTC.
     pub fn year_month(self) -> YearMonth {
         let date = jiff::Timestamp::from_millisecond(self.0)
@@ -112,5 +123,10 @@ mod tests {
         let time = Timestamp::from_millis(1_658_763_779_123);
         assert_eq!(time.rfc3339(), "2022-07-25T15:42:59Z");
         assert_eq!(time.year_month(), YearMonth { year: 2022, month: 7 });
+        let whole = Some(Timestamp::from_millis(1_658_763_779_000));
+        for text in ["2022-07-25T15:42:59", "2022-07-25T15:42:59Z", "2022-07-25T17:42:59+02:00"] {
+            assert_eq!(Timestamp::parse_utc(text), whole, "{text}");
+        }
+        assert_eq!(Timestamp::parse_utc("soon"), None);
     }
 }

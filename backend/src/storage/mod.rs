@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
-pub use repositories::{Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page};
+pub use repositories::{Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page, Terms};
 pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
 
 use crate::model::{AuditEntry, Refusal};
@@ -59,13 +59,21 @@ const fn worth_waiting_for(last: usize, before: usize) -> usize {
     (last + before) / 3
 }
 
+/// Destinations of a code as they are stored.
+fn destinations(terms: &crate::model::CvvTerms) -> String {
+    if terms.destinations.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(&terms.destinations).unwrap_or_default()
+}
+
 /// A result of storage.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Wraps + Send
+    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Wraps + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, EndpointId,
-    EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent, PageResult,
-    Patch, Settlement, Timestamp, VaultKey, WebhookSecretRow,
+    ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, CvvTerms,
+    EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent,
+    PageResult, Patch, Settlement, Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.
@@ -81,6 +81,14 @@ pub trait Cards {
         token: String,
         reference: String,
     ) -> Result<Option<Card>>;
+    /// Some cards of a token, whatever their references.
+    async fn find_cards_by_token(
+        &mut self,
+        merchant: MerchantId,
+        key: KeyId,
+        token: String,
+        limit: u32,
+    ) -> Result<Vec<Card>>;
     /// A page of a vault key's cards by id; `Page::after` is a card's id.
     async fn list_cards(&mut self, merchant: MerchantId, key: KeyId, page: Page) -> Result<Vec<Card>>;
     /// Adds a card; `Conflict` where (vault key, token, reference) exists.
@@ -98,8 +106,6 @@ pub trait Cards {
     async fn find_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<CvvRecord>>;
     /// Stores a security code in place of any older one.
     async fn put_cvv(&mut self, cvv: CvvRecord) -> Result<()>;
-    /// Counts one use of a card's code, and deletes it with the last one. Answers whether there was one.
-    async fn use_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<bool>;
     /// The hourly key of an hour.
     async fn find_cvv_key(&mut self, hour: i64) -> Result<Option<CvvKey>>;
     /// An hourly key by its id.
@@ -109,6 +115,21 @@ pub trait Cards {
     /// Deletes codes that ended, codes whose hourly key is not there (a restored backup), and hourly keys of
     /// hours before `hour` that hold none. Answers how many codes.
     async fn sweep_cvvs(&mut self, now: Timestamp, hour: i64) -> Result<u64>;
+}
+
+/// Terms of security codes.
+#[async_trait]
+pub trait Terms {
+    /// The terms of a card's code.
+    async fn find_cvv_terms(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<CvvTerms>>;
+    /// The terms of a card's code, which nobody else changes before the end of this transaction.
+    async fn lock_cvv_terms(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<CvvTerms>>;
+    /// Replaces the terms of a card's code. Answers whether there was one.
+    async fn set_cvv_terms(&mut self, merchant: MerchantId, card: CardId, terms: CvvTerms) -> Result<bool>;
+    /// Deletes a card's code. Answers whether there was one.
+    async fn delete_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<bool>;
+    /// Cards whose code has ended and takes them along.
+    async fn cards_that_end(&mut self, now: Timestamp, limit: u32) -> Result<Vec<(MerchantId, CardId)>>;
 }
 
 /// Capture endpoints.
@@ -162,6 +183,8 @@ pub trait Forms {
     async fn find_form_by_secret_name(&mut self, id: String) -> Result<Option<HostedForm>>;
     /// Deletes a form. Answers whether there was one.
     async fn delete_form(&mut self, merchant: MerchantId, mode: Mode, id: String) -> Result<bool>;
+    /// Deletes forms whose ids begin so and that were made before `before`.
+    async fn sweep_forms(&mut self, prefix: char, before: Timestamp) -> Result<u64>;
     /// Keeps a page's result.
     async fn add_result(&mut self, result: PageResult) -> Result<()>;
     /// Whether a result is kept under this hash. Needs no write, unlike reading it.

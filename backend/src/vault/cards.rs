@@ -16,7 +16,7 @@ use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::token::Algorithm;
 use crate::json::{Members, Value};
-use crate::model::{Card, CardId, KeyPairRow, Outcome, Patch, Scope, Shown, VaultKey};
+use crate::model::{Card, CardId, KeyPairRow, Outcome, Patch, Scope, Shown, Use, VaultKey};
 use crate::storage::{Page, StoreError, Transaction};
 
 /// Lost compare-and-sets are tried again so often.
@@ -145,7 +145,7 @@ pub async fn read(
         fold(core, &mut *transaction, &open, &card, &content).await?;
     }
     let code = if caller.scopes.has(Scope::CvvRead) {
-        cvv::spend(core, &mut *transaction, &open.unlocked, &card).await?
+        cvv::spend(core, &mut *transaction, &open.unlocked, &card, Use::BY_OWNER, &caller.actor()).await?
     } else {
         None
     };
@@ -157,6 +157,44 @@ pub async fn read(
         object.set("cvv", Value::text(String::from_utf8_lossy(&code)));
     }
     Ok(object)
+}
+
+/// Stores a card once more under a new random token, without its security code unless a new one is given.
+pub async fn duplicate(
+    core: &Core,
+    caller: &Caller,
+    access: &KeyAccess,
+    name: &CardName,
+    reference: &str,
+    code: Option<Zeroizing<String>>,
+) -> Result<Saved, VaultError> {
+    check_reference(reference)?;
+    let open = open_key(core, caller, access).await?;
+    let mut transaction = core.store.read().await?;
+    let card = find_in(&mut *transaction, caller, &open.key, name).await?.ok_or(VaultError::UnknownCard)?;
+    let (content, _) = open_card(&mut *transaction, &open.unlocked, &card).await?;
+    drop(transaction);
+    let members = code.map(|code| ("cvv".to_owned(), Value::text(code.as_str()))).into_iter().collect();
+    let rules = Rules { luhn: true, locked: true, brand: Some(card.shown.brand) };
+    let sorted = members::sort(members, rules).map_err(VaultError::Invalid)?;
+    let now = core.now();
+    let copy = Card {
+        id: CardId::new(now, &*core.entropy),
+        key_version: open.sealer.version,
+        token: open.sealer.token(Algorithm::Random, &content.number, 0),
+        reference: reference.to_owned(),
+        fingerprint: open.sealer.fingerprint(Algorithm::Random, &content.number),
+        version: 1,
+        last_patch: 0,
+        waiting: 0,
+        waiting_bytes: 0,
+        sealed: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        ..card
+    };
+    let sealed = seal_members(&open.sealer, &copy, content)?;
+    add(core, caller, &open, Card { sealed, ..copy }, &sorted).await
 }
 
 /// A page of cards of a vault key, without opening any.

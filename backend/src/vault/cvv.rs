@@ -6,12 +6,12 @@ use std::sync::Arc;
 use shared::Cvv;
 use zeroize::Zeroizing;
 
-use super::VaultError;
 use super::sealing::{Part, Sealer, Unlocked};
-use crate::core::Core;
+use super::{VaultError, terms};
+use crate::core::{Actor, Core};
 use crate::crypto::binding::Binding;
 use crate::crypto::{CryptoError, Key32, aead};
-use crate::model::{Card, CardId, CvvKeyId, CvvRecord, Timestamp};
+use crate::model::{Card, CardId, CvvKeyId, CvvRecord, Timestamp, Use};
 use crate::storage::{SealedCvv, Transaction};
 
 /// Seals a code for whatever card it turns out to belong to.
@@ -58,25 +58,33 @@ pub fn row(card: &CardId, sealed: SealedCvv, now: Timestamp) -> CvvRecord {
     }
 }
 
-/// Opens a card's code and counts the use in the caller's transaction. `None` where there is none any more.
+/// Opens a card's code and counts the use in the caller's transaction. `None` where there is none any more, or
+/// where its terms do not allow this use. The last use erases the code, and its card where the terms say so.
 pub async fn spend(
     core: &Core,
     transaction: &mut dyn Transaction,
     unlocked: &Unlocked,
     card: &Card,
+    at: Use<'_>,
+    actor: &Actor,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-    let Some(record) = transaction.find_cvv(card.merchant.clone(), card.id.clone()).await? else {
+    let (merchant, id) = (card.merchant.clone(), card.id.clone());
+    let Some(mut terms) = transaction.lock_cvv_terms(merchant.clone(), id.clone()).await? else {
         return Ok(None);
     };
-    if record.expires_at <= core.now() || !transaction.use_cvv(card.merchant.clone(), card.id.clone()).await?
-    {
+    let Some(record) = transaction.find_cvv(merchant.clone(), id.clone()).await? else { return Ok(None) };
+    if !terms.take(at, core.now()) {
         return Ok(None);
     }
     let Some(hour) = transaction.lookup_cvv_key(record.cvv_key.clone()).await? else { return Ok(None) };
     let hour_key = core.keyring.unwrap_cvv_key(core, &hour)?;
     let binding = unlocked.owner.bind(&card.id, Part::Code, record.key_version);
     let inner = aead::open(&hour_key, &binding, &record.sealed)?;
-    Ok(Some(unlocked.open(&card.id, Part::Code, record.key_version, &inner)?))
+    let code = unlocked.open(&card.id, Part::Code, record.key_version, &inner)?;
+    if !terms::end_if_used_up(core, transaction, actor, card, &terms).await? {
+        transaction.set_cvv_terms(merchant, id, terms).await?;
+    }
+    Ok(Some(code))
 }
 
 /// What an hourly key is bound to.

@@ -7,7 +7,9 @@ pub mod keyring;
 pub mod keys;
 pub mod members;
 mod names;
+pub mod paycards;
 pub mod sealing;
+pub mod terms;
 mod timed_cache;
 
 pub use keyring::Keyring;
@@ -62,6 +64,9 @@ pub enum VaultError {
     /// No such card.
     #[error("unknown card")]
     UnknownCard,
+    /// The card has no security code.
+    #[error("the card has no security code")]
+    NoCode,
     /// Others changed the same thing again and again.
     #[error("lost the race too often")]
     Contended,

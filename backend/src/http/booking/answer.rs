@@ -142,8 +142,9 @@ fn prefers_xml(headers: &HeaderMap) -> bool {
 fn error(refused: &Refused) -> Node {
     let more: Vec<_> =
         refused.errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+    let reason = refused.errors.first().map_or(refused.code, |error| error.code);
     Node::Members(vec![
-        ("code", Node::Number(code(refused.status, refused.code))),
+        ("code", Node::Number(code(refused.status, reason))),
         ("message", Node::text(&*refused.detail)),
         ("moreInfo", Node::Text(more.join(" "))),
     ])

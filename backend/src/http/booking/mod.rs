@@ -8,9 +8,11 @@ mod answer;
 mod body;
 mod caller;
 mod query;
+mod uri;
 mod xml;
 
 pub use answer::{Answer, Node, dress};
 pub use body::Document;
 pub use caller::{Booker, session_token};
 pub use query::Query;
+pub use uri::{card_of_uri, card_uri};

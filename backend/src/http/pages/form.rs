@@ -152,7 +152,8 @@ async fn without_secret(app: &App, opened: &Opened<'_>) -> Result<Response, ApiE
     Ok(show(app, opened, &settings, rules, None))
 }
 
-fn show(
+/// The page of a form, for an endpoint whose name and secret stand in the parameters.
+pub fn show(
     app: &App,
     opened: &Opened<'_>,
     settings: &Settings,

@@ -25,6 +25,22 @@ impl Cards for PostgresTransaction {
         Ok(card.filter(|card| card.merchant == merchant))
     }
 
+    async fn find_cards_by_token(
+        &mut self,
+        merchant: MerchantId,
+        key: KeyId,
+        token: String,
+        limit: u32,
+    ) -> Result<Vec<Card>> {
+        let columns = card_row::COLUMNS;
+        let sql = format!(
+            "SELECT {columns} FROM card WHERE key_id = $1 AND token = $2 AND merchant_id = $3
+             ORDER BY reference LIMIT $4"
+        );
+        let rows = self.all(&sql, &[&key.as_str(), &token, &merchant.as_str(), &i64::from(limit)]).await?;
+        rows.iter().map(card_row::read).collect()
+    }
+
     async fn list_cards(&mut self, merchant: MerchantId, key: KeyId, page: Page) -> Result<Vec<Card>> {
         let columns = card_row::COLUMNS;
         let sql = format!(
@@ -83,10 +99,6 @@ impl Cards for PostgresTransaction {
             return Err(StoreError::Retry);
         }
         codes::put(self, &[cvv]).await
-    }
-
-    async fn use_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<bool> {
-        codes::take(self, &merchant, &card).await
     }
 
     async fn find_cvv_key(&mut self, hour: i64) -> Result<Option<CvvKey>> {

@@ -30,7 +30,8 @@ pub async fn put(t: &PostgresTransaction, cvvs: &[CvvRecord]) -> Result<()> {
              $7::BIGINT[])
          ON CONFLICT (card_id) DO UPDATE SET cvv_key_id = excluded.cvv_key_id,
              key_version = excluded.key_version, sealed = excluded.sealed, expires_at = excluded.expires_at,
-             uses_left = excluded.uses_left, created_at = excluded.created_at",
+             uses_left = excluded.uses_left, created_at = excluded.created_at,
+             destinations = '', deletes_card = 0",
         &[
             &column(cvvs, |cvv| cvv.card.as_str()),
             &column(cvvs, |cvv| cvv.cvv_key.as_str()),
@@ -43,19 +44,6 @@ pub async fn put(t: &PostgresTransaction, cvvs: &[CvvRecord]) -> Result<()> {
     )
     .await?;
     Ok(())
-}
-
-/// Counts one use, and deletes the code with the last one. Answers whether there was one.
-pub async fn take(t: &PostgresTransaction, merchant: &MerchantId, card: &CardId) -> Result<bool> {
-    let used = t
-        .execute(
-            "UPDATE card_cvv SET uses_left = uses_left - 1 WHERE card_id = $1 AND uses_left > 0
-             AND EXISTS (SELECT 1 FROM card k WHERE k.id = $1 AND k.merchant_id = $2)",
-            &[&card.as_str(), &merchant.as_str()],
-        )
-        .await?;
-    t.execute("DELETE FROM card_cvv WHERE card_id = $1 AND uses_left = 0", &[&card.as_str()]).await?;
-    Ok(used == 1)
 }
 
 /// The key of an hour.

@@ -51,6 +51,11 @@ impl Forms for PostgresTransaction {
         Ok(self.execute(sql, &[&id, &merchant.as_str(), &mode.as_str()]).await? == 1)
     }
 
+    async fn sweep_forms(&mut self, prefix: char, before: Timestamp) -> Result<u64> {
+        let sql = "DELETE FROM hosted_form WHERE substr(id, 1, 1) = $1 AND created_at < $2";
+        self.execute(sql, &[&prefix.to_string(), &before.millis()]).await
+    }
+
     async fn add_result(&mut self, result: PageResult) -> Result<()> {
         self.add(
             "INSERT INTO page_result (id_hash, merchant_id, mode, sealed, was_read, expires_at)

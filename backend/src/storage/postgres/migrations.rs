@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../../../migrations/postgres/0002_form_submit.sql")),
     (3, include_str!("../../../migrations/postgres/0003_outbox_delivery.sql")),
     (4, include_str!("../../../migrations/postgres/0004_preferred_network.sql")),
+    (5, include_str!("../../../migrations/postgres/0005_cvv_terms.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -20,6 +20,7 @@ mod merchants;
 mod migrations;
 mod outbox;
 mod rows;
+mod terms;
 mod transaction;
 mod wraps;
 

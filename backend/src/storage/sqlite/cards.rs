@@ -29,6 +29,25 @@ impl Cards for SqliteTransaction {
         .await
     }
 
+    async fn find_cards_by_token(
+        &mut self,
+        merchant: MerchantId,
+        key: KeyId,
+        token: String,
+        limit: u32,
+    ) -> Result<Vec<Card>> {
+        self.run(move |c| {
+            let mut statement = c.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM card WHERE key_id = ?1 AND token = ?2 AND merchant_id = ?3
+                 ORDER BY reference LIMIT ?4"
+            ))?;
+            let parameters = params![key.as_str(), token, merchant.as_str(), limit];
+            let rows = statement.query_map(parameters, |row| Ok(card(row)))?;
+            rows.map(|row| row?).collect()
+        })
+        .await
+    }
+
     async fn list_cards(&mut self, merchant: MerchantId, key: KeyId, page: Page) -> Result<Vec<Card>> {
         self.run(move |c| {
             let mut statement = c.prepare_cached(&format!(
@@ -106,19 +125,6 @@ impl Cards for SqliteTransaction {
 
     async fn put_cvv(&mut self, cvv: CvvRecord) -> Result<()> {
         self.run(move |c| put_cvv(c, &cvv)).await
-    }
-
-    async fn use_cvv(&mut self, merchant: MerchantId, card: CardId) -> Result<bool> {
-        self.run(move |c| {
-            let used = c.execute(
-                "UPDATE card_cvv SET uses_left = uses_left - 1 WHERE card_id = ?1 AND uses_left > 0
-                 AND EXISTS (SELECT 1 FROM card k WHERE k.id = ?1 AND k.merchant_id = ?2)",
-                [card.as_str(), merchant.as_str()],
-            )?;
-            c.execute("DELETE FROM card_cvv WHERE card_id = ?1 AND uses_left = 0", [card.as_str()])?;
-            Ok(used == 1)
-        })
-        .await
     }
 
     async fn find_cvv_key(&mut self, hour: i64) -> Result<Option<CvvKey>> {

@@ -60,6 +60,17 @@ impl Forms for SqliteTransaction {
         .await
     }
 
+    async fn sweep_forms(&mut self, prefix: char, before: Timestamp) -> Result<u64> {
+        self.run(move |c| {
+            let swept = c.execute(
+                "DELETE FROM hosted_form WHERE substr(id, 1, 1) = ?1 AND created_at < ?2",
+                params![prefix.to_string(), before.millis()],
+            )?;
+            Ok(u64::try_from(swept).unwrap_or(u64::MAX))
+        })
+        .await
+    }
+
     async fn add_result(&mut self, result: PageResult) -> Result<()> {
         self.run(move |c| {
             c.execute(

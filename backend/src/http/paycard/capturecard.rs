@@ -1,0 +1,134 @@
+//! `GET /api/payments/capturecard`: the hosted card form with the parameters of these clients (spec B.3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::wire::ErrorBlock;
+use crate::capture::endpoints::{self, NewEndpoint};
+use crate::capture::forms;
+use crate::capture::ttl::Ttl;
+use crate::crypto::token::Algorithm;
+use crate::http::booking::{Booker, Query, card_uri};
+use crate::http::error::ApiError;
+use crate::http::pages;
+use crate::http::params::Params;
+use crate::http::router::App;
+use crate::json::Members;
+use crate::model::Scope;
+use crate::vault::Invalid;
+use crate::vault::keys::{KeyAccess, MANAGED};
+
+/// So long may somebody take to fill the form.
+const LIFE: Duration = Duration::from_mins(30);
+/// Refused submits count, too.
+const USES: u32 = 20;
+
+/// Opens a card form. The card becomes one of the managed key, under a random token.
+#[utoipa::path(get, path = "/api/payments/capturecard", tag = "card URIs",
+    params(("sessionToken" = Option<String>, Query, description = "From `POST /api/payments/paycard/tempsession`."),
+        ("cvv" = Option<bool>, Query, description = "Whether the security code is asked for; default false."),
+        ("creatorReference" = Option<String>, Query, description = "The card's reference."),
+        ("eliminateCardDuplication" = Option<bool>, Query, description = "Whether the same number under the same reference keeps its token."),
+        ("postMessageHost" = Option<String>, Query, description = "The origin that frames the page and is told results."),
+        ("success" = Option<String>, Query, description = "Where to go afterwards, with {cardToken}, {cardType}, {cardNumber} (masked), {cvv} (true or false), {expiration}, {cardHolderName}."),
+        ("failure" = Option<String>, Query, description = "Where to go after a refusal.")),
+    responses((status = 200, content_type = "text/html", description = "The page."),
+        (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock)),
+    security(("session" = []), ("basic" = []), ("api_key" = [])))]
+pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Response, ApiError> {
+    let caller = booker.with(&app, Scope::CaptureCreate).await?;
+    let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?).await?;
+    let managed = KeyAccess { user: MANAGED.to_owned(), passphrase: Zeroizing::default() };
+    let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query)?).await?;
+    // The page is answered here and not by a redirect: so its secret stands in no address.
+    let mut fields = form_urlencoded::Serializer::new(String::new());
+    fields.append_pair("unique_id", &made.endpoint.unique_id).append_pair("secret", &made.secret);
+    let params = Params::parse(Zeroizing::new(fields.finish()).as_bytes())?;
+    Ok(pages::form::show(&app, &form, &params, &settings, settings.rules(), None))
+}
+
+fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {
+    let same = query.flag("eliminatecardduplication", false)?;
+    Ok(NewEndpoint {
+        ttl: Ttl::For(LIFE),
+        unique_id: None,
+        token: None,
+        reference: query.find("creatorreference").unwrap_or_default().to_owned(),
+        algorithm: if same { Algorithm::Full } else { Algorithm::Random },
+        return_card_metadata: false,
+        max_uses: Some(USES),
+        webhook: None,
+    })
+}
+
+/// The form's settings, as a merchant would have created them.
+fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
+    if query.flag("threeds", false)? {
+        let detail = "This server does not authenticate cards (3-D Secure).";
+        return Err(Invalid::new("/ThreeDS", "unsupported", detail).into());
+    }
+    let cvv = query.flag("cvv", false)?;
+    let mut body = json!({
+        "single_use": true,
+        "field_options": { "cvv": { "visible": cvv, "validate": cvv } },
+    });
+    let mut set = |name: &str, value: serde_json::Value| {
+        if let Some(members) = body.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    if let Some(origin) = query.find("postmessagehost") {
+        set("allowed_origins", json!([origin]));
+    }
+    if let Some(url) = target(query, "success")? {
+        set("success_callback", json!(STANDARD.encode(on_success(app, &url, cvv))));
+    }
+    if let Some(url) = target(query, "failure")? {
+        set(
+            "error_callback",
+            json!(STANDARD.encode(format!("() => {{ window.location.href = {}; }}", json!(url)))),
+        );
+    }
+    Ok(Members::parse(body.to_string().as_bytes())?)
+}
+
+/// An absolute https address; on this machine itself http will do.
+fn target(query: &Query, name: &str) -> Result<Option<String>, Invalid> {
+    let Some(text) = query.find(name) else { return Ok(None) };
+    let wrong = || Invalid::new(format!("/{name}"), "url", format!("{name} has to be an https address."));
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let local = url.scheme() == "http" && matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let usable = (url.scheme() == "https" || local)
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !shared::digits::holds_card_number(text);
+    usable.then(|| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+/// A callback like any other: it sees the answer and what may be shown of the card, never number or code.
+fn on_success(app: &App, url: &str, cvv: bool) -> String {
+    let (url, uri) = (json!(url), json!(card_uri(app, "")));
+    format!(
+        r#"(response, request) => {{
+  const values = {{
+    cardtoken: {uri} + encodeURIComponent(response.token),
+    cardtype: request.card_type,
+    cardnumber: request.last_four && "************" + request.last_four,
+    cvv: "{cvv}",
+    expiration: request.expiry,
+    cardholdername: request.card_holder,
+    threedsecindication: "",
+  }};
+  const fill = (all, name) => (name.toLowerCase() in values ? encodeURIComponent(values[name.toLowerCase()] ?? "") : all);
+  window.location.href = {url}.replace(/\{{(\w+)\}}/g, fill).replace(/%7B(\w+)%7D/gi, fill);
+}}"#
+    )
+}

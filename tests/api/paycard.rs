@@ -1,0 +1,391 @@
+//! Cards by their URI, and the terms of their security codes (spec B.2, B.5).
+
+use backend::model::{Scope, Scopes};
+use serde_json::{Value, json};
+
+use crate::app::{NUMBER, TestApp, card, text};
+use crate::client::{Answer, Call, Client};
+
+on_both_engines! {
+    a_card_is_shown_masked,
+    a_card_is_told_in_xml,
+    a_token_with_several_cards_needs_a_reference,
+    an_expiry_is_changed,
+    a_card_is_duplicated_without_its_code,
+    a_card_is_deleted,
+    errors_have_the_interfaces_shape,
+    a_foreign_card_is_unknown,
+    terms_are_set_and_shown,
+    terms_are_read_from_xml,
+    terms_out_of_range_are_refused,
+    terms_need_a_code,
+    a_code_is_read_by_its_owner_only_within_the_terms,
+    destinations_are_taken_back,
+    a_code_is_cleared,
+    a_card_goes_with_its_code_at_the_end_date,
+    a_card_goes_with_its_code_at_the_last_use,
+    a_session_token_opens_forms_only,
+    a_card_form_opens_with_a_session_and_stores,
+    a_card_form_refuses_what_it_cannot_do,
+}
+
+/// A card of the managed key with a code; answers the path of its URI.
+async fn stored(client: &Client) -> String {
+    let mut body = card(NUMBER);
+    body["cvv"] = json!("737");
+    let stored = client.post("/v1/vault?user=managed&algorithm=random", body).await.ok();
+    format!("/api/payments/paycard/{}", text(&stored["token"]))
+}
+
+async fn put(client: &Client, uri: &str, terms: Value) -> Answer {
+    client.put(&format!("{uri}/cvv/Restriction"), terms).await
+}
+
+fn owner(quota: u32) -> Value {
+    json!({ "CvvRetentionPolicyList": [{ "DestinationType": "Owner", "Quota": quota }] })
+}
+
+/// The code in the interface's error block.
+#[track_caller]
+fn block(answer: &Answer, status: u16, code: i64) -> Value {
+    let body = answer.is(status).json();
+    assert_eq!(body["code"], code, "{body}");
+    assert!(!text(&body["message"]).is_empty() && body["moreInfo"].is_string(), "{body}");
+    body
+}
+
+/// The code of a card by the call that counts a use.
+async fn read(client: &Client, uri: &str) -> Value {
+    let token = uri.rsplit('/').next().unwrap();
+    client.get(&format!("/v1/vault?user=managed&token={token}")).await.ok()["cvv"].clone()
+}
+
+async fn a_card_is_shown_masked(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let shown = app.merchant.get(&uri).await.ok();
+    assert_eq!(shown["BankCard"]["Number"], "411111******1111");
+    assert_eq!(shown["BankCard"]["ExpirationDate"], json!({ "Month": 6, "Year": 2031 }));
+    assert_eq!(shown["BankCard"]["Type"], "visa");
+    let address = format!("https://cards.example{uri}");
+    let meta = app.merchant.get(&format!("{uri}/meta")).await.ok();
+    assert_eq!((&meta["URI"], &meta["LastDigits"]), (&json!(address), &json!("1111")));
+    assert_eq!((&meta["CvvExists"], &meta["CreateDate"]), (&json!(true), &json!("2027-01-15T08:00:00")));
+    assert!(text(&meta["EndRetentionDate"]).starts_with("2027-01-15T09:00"));
+    let named: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
+    assert_eq!(app.merchant.get(&format!("/api/payments/paycard/meta?ref={named}")).await.ok(), meta);
+}
+
+async fn a_card_is_told_in_xml(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let answer = app.merchant.send(Call::new("GET", &uri).header("accept", "application/xml")).await;
+    assert!(answer.header("content-type").starts_with("application/xml"));
+    let body = answer.is(200).text();
+    assert!(body.contains("<BankCardDetails><BankCard><Type>visa</Type>"), "{body}");
+    let unknown = Call::new("GET", "/api/payments/paycard/none").header("accept", "text/xml");
+    let body = app.merchant.send(unknown).await.is(404).text();
+    assert!(body.contains("<ErrorBlock><code>-160</code>"), "{body}");
+}
+
+async fn a_token_with_several_cards_needs_a_reference(app: TestApp) {
+    let mut uri = String::new();
+    for reference in ["one", "two"] {
+        let target = format!("/v1/vault?user=managed&reference={reference}");
+        let stored = app.merchant.post(&target, card(NUMBER)).await.ok();
+        uri = format!("/api/payments/paycard/{}", text(&stored["token"]));
+    }
+    block(&app.merchant.get(&format!("{uri}/meta")).await, 400, -125);
+    let meta = app.merchant.get(&format!("{uri}/meta?reference=two")).await.ok();
+    assert_eq!(meta["CreatorReference"], "two");
+}
+
+async fn an_expiry_is_changed(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let changed =
+        app.merchant.put(&uri, json!({ "expirationdate": { "month": "7", "Year": 32 } })).await.ok();
+    assert_eq!(changed["BankCard"]["ExpirationDate"], json!({ "Month": 7, "Year": 2032 }));
+    for body in [json!({}), json!({ "Month": 13, "Year": 2032 }), json!({ "Month": 1 })] {
+        block(&app.merchant.put(&uri, body).await, 400, -125);
+    }
+}
+
+async fn a_card_is_duplicated_without_its_code(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let copied = app.merchant.post(&format!("{uri}/duplicate"), json!({ "CreatorReference": "r2" })).await;
+    let copy = copied.is(201).header("location").strip_prefix("https://cards.example").unwrap().to_owned();
+    assert_ne!(copy, uri);
+    let meta = app.merchant.get(&format!("{copy}/meta")).await.ok();
+    assert_eq!((&meta["CvvExists"], &meta["CreatorReference"]), (&json!(false), &json!("r2")));
+    assert_eq!(app.merchant.get(&format!("{uri}/meta")).await.ok()["CvvExists"], true);
+    let copied = app.merchant.post(&format!("{uri}/duplicate"), json!({ "CVV": "123" })).await;
+    let copy = copied.is(201).header("location").strip_prefix("https://cards.example").unwrap().to_owned();
+    assert_eq!(app.merchant.get(&format!("{copy}/meta")).await.ok()["CvvExists"], true);
+    let token = copy.rsplit('/').next().unwrap();
+    let object = app.merchant.get(&format!("/v1/vault?user=managed&token={token}")).await.ok();
+    assert_eq!((&object["card_number"], &object["card_holder"]), (&json!(NUMBER), &json!("Ada King")));
+    block(&app.merchant.post(&format!("{uri}/duplicate"), json!({ "CVV": "12" })).await, 400, -125);
+}
+
+async fn a_card_is_deleted(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    assert_eq!(app.merchant.delete(&uri).await.is(200).text(), "");
+    block(&app.merchant.get(&uri).await, 404, -160);
+    block(&app.merchant.delete(&uri).await, 404, -160);
+}
+
+async fn errors_have_the_interfaces_shape(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    block(&app.anonymous.get(&uri).await, 401, -1003);
+    block(&app.anonymous.with_authorization("APIKEY none.x").get(&uri).await, 401, -1003);
+    block(&app.with_scopes(&[Scope::CaptureCreate]).await.get(&uri).await, 403, -1003);
+    let call = || Call::new("PUT", &uri);
+    block(&app.merchant.send(call().body("{")).await, 400, -123);
+    block(&app.merchant.send(call().body("<a><b></a>")).await, 400, -123);
+    block(&app.merchant.send(call().body(" ".repeat(300_000))).await, 413, -123);
+}
+
+async fn a_foreign_card_is_unknown(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    for stranger in [app.other_merchant().await, app.test_mode.clone()] {
+        block(&stranger.get(&uri).await, 404, -160);
+        block(&stranger.delete(&uri).await, 404, -160);
+        block(&stranger.delete(&format!("{uri}/cvv")).await, 404, -160);
+        block(&put(&stranger, &uri, owner(1)).await, 404, -160);
+    }
+    app.merchant.get(&uri).await.ok();
+}
+
+async fn terms_are_set_and_shown(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let before = app.merchant.get(&format!("{uri}/cvv/Restriction")).await.ok();
+    assert_eq!(before["CvvRetentionPolicyList"], json!([]));
+    let terms = json!({
+        "CvvEndRetentionDate": "2027-01-15T20:00:00", "DeleteCardUponCvvCleanup": true,
+        "CvvRetentionPolicyList": [
+            { "DestinationType": "HostName", "DestinationData": "https://PSP.example/pay", "Quota": 50 },
+            { "DestinationType": "GeneralProperty", "DestinationData": 17, "Quota": 5 },
+        ],
+    });
+    let set = put(&app.merchant, &uri, terms).await.ok();
+    let expected = json!({
+        "CvvEndRetentionDate": "2027-01-15T20:00:00", "DeleteCardUponCvvCleanup": true,
+        "CvvRetentionPolicyList": [
+            { "DestinationType": "HostName", "DestinationData": "psp.example", "Quota": 50, "Usage": 0 },
+            { "DestinationType": "GeneralProperty", "DestinationData": "17", "Quota": 5, "Usage": 0 },
+        ],
+    });
+    assert_eq!(set, expected);
+    assert_eq!(app.merchant.get(&format!("{uri}/cvv/Restriction")).await.ok(), expected);
+}
+
+async fn terms_are_read_from_xml(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let body = "<CardCvvRetentionPolicy><CvvEndRetentionDate>2027-01-15T10:00:00</CvvEndRetentionDate>\
+        <DeleteCardUponCvvCleanup>True</DeleteCardUponCvvCleanup><CvvRetentionPolicyList>\
+        <CvvRetentionPolicyDestination><DestinationType>HostName</DestinationType>\
+        <DestinationData>psp.example</DestinationData><Quota>2</Quota></CvvRetentionPolicyDestination>\
+        </CvvRetentionPolicyList></CardCvvRetentionPolicy>";
+    let call = Call::new("PUT", &format!("{uri}/cvv/Restriction"));
+    let set = app.merchant.send(call.header("content-type", "application/xml").body(body)).await.ok();
+    assert_eq!(set["DeleteCardUponCvvCleanup"], true);
+    assert_eq!(set["CvvRetentionPolicyList"][0]["Quota"], 2);
+}
+
+async fn terms_out_of_range_are_refused(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let place = |kind: &str, data: &str, quota: u32| {
+        let place = json!({ "DestinationType": kind, "DestinationData": data, "Quota": quota });
+        json!({ "CvvRetentionPolicyList": [place] })
+    };
+    let end = |text: &str| json!({ "CvvEndRetentionDate": text });
+    for (terms, code) in [
+        (place("Owner", "", 0), -125),
+        (place("Owner", "", 51), -125),
+        (place("GeneralProperty", "1", 6), -125),
+        (place("Mars", "", 1), -112),
+        (place("HostName", "", 1), -112),
+        (place("HostName", "a b", 1), -112),
+        (place("OtherUser", NUMBER, 1), -112),
+        (end("2027-01-15T07:59:59"), -125),
+        (end("2027-01-16T08:00:30"), -125),
+        (end("2032-01-15T08:00:00"), -125),
+        (end("soon"), -125),
+        (json!({ "CvvRetentionPolicyList": "x" }), -125),
+        (json!({ "DeleteCardUponCvvCleanup": "maybe" }), -125),
+    ] {
+        block(&put(&app.merchant, &uri, terms.clone()).await, 400, code);
+    }
+    let many: Vec<_> = (0..51)
+        .map(|n| json!({ "DestinationType": "OtherUser", "DestinationData": n, "Quota": 1 }))
+        .collect();
+    block(&put(&app.merchant, &uri, json!({ "CvvRetentionPolicyList": many })).await, 400, -174);
+    let twice = json!({ "DestinationType": "Owner", "Quota": 1 });
+    block(&put(&app.merchant, &uri, json!({ "CvvRetentionPolicyList": [twice, twice] })).await, 400, -125);
+    let unchanged = app.merchant.get(&format!("{uri}/cvv/Restriction")).await.ok();
+    assert_eq!(unchanged["CvvRetentionPolicyList"], json!([]));
+}
+
+async fn terms_need_a_code(app: TestApp) {
+    let token = app.card().await;
+    block(&put(&app.merchant, &format!("/api/payments/paycard/{token}"), owner(1)).await, 409, -168);
+}
+
+async fn a_code_is_read_by_its_owner_only_within_the_terms(app: TestApp) {
+    let reader = app.code_reader().await;
+    let uri = stored(&reader).await;
+    let host = json!({ "CvvRetentionPolicyList": [
+        { "DestinationType": "HostName", "DestinationData": "psp.example", "Quota": 1 } ] });
+    put(&reader, &uri, host).await.ok();
+    assert_eq!(read(&reader, &uri).await, Value::Null, "the owner is no destination of it");
+    put(&reader, &uri, owner(3)).await.ok();
+    assert_eq!(read(&reader, &uri).await, "737");
+    let shown = reader.get(&format!("{uri}/cvv/Restriction")).await.ok();
+    assert_eq!(shown["CvvRetentionPolicyList"][0]["Usage"], 1);
+    // Setting the same again gives no use back.
+    put(&reader, &uri, owner(2)).await.ok();
+    assert_eq!(read(&reader, &uri).await, "737");
+    assert_eq!(read(&reader, &uri).await, Value::Null);
+    assert_eq!(reader.get(&format!("{uri}/meta")).await.ok()["CvvExists"], false);
+}
+
+async fn destinations_are_taken_back(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let place =
+        |kind: &str, data: &str| json!({ "DestinationType": kind, "DestinationData": data, "Quota": 1 });
+    let all = [place("HostName", "a.example"), place("HostName", "b.example"), place("Owner", "")];
+    put(
+        &app.merchant,
+        &uri,
+        json!({ "CvvRetentionPolicyList": all, "CvvEndRetentionDate": "2027-01-15T20:00:00" }),
+    )
+    .await
+    .ok();
+    let target = format!("{uri}/cvv/Restriction");
+    let count = |shown: &Value| shown["CvvRetentionPolicyList"].as_array().unwrap().len();
+    let left = app.merchant.delete(&format!("{target}/HostName/https%3A%2F%2Fa.example")).await.ok();
+    assert_eq!(count(&left), 2);
+    block(&app.merchant.delete(&format!("{target}/HostName/a.example")).await, 404, -160);
+    block(&app.merchant.delete(&format!("{target}/Mars")).await, 404, -160);
+    assert_eq!(count(&app.merchant.delete(&format!("{target}/hostname")).await.ok()), 1);
+    let usual = app.merchant.delete(&target).await.ok();
+    assert_eq!(count(&usual), 0);
+    assert!(text(&usual["CvvEndRetentionDate"]).starts_with("2027-01-15T09:00"), "the operator's life again");
+}
+
+async fn a_code_is_cleared(app: TestApp) {
+    let reader = app.code_reader().await;
+    let uri = stored(&reader).await;
+    reader.delete(&format!("{uri}/cvv")).await.is(200);
+    assert_eq!(read(&reader, &uri).await, Value::Null);
+    assert_eq!(reader.get(&format!("{uri}/meta")).await.ok()["CvvExists"], false);
+}
+
+async fn a_card_goes_with_its_code_at_the_end_date(app: TestApp) {
+    let (goes, stays) = (stored(&app.merchant).await, stored(&app.merchant).await);
+    let terms = |deletes| json!({ "CvvEndRetentionDate": "2027-01-15T10:00:00", "DeleteCardUponCvvCleanup": deletes });
+    put(&app.merchant, &goes, terms(true)).await.ok();
+    put(&app.merchant, &stays, terms(false)).await.ok();
+    app.clock.pass(7100);
+    app.sweep().await;
+    app.merchant.get(&goes).await.ok();
+    app.clock.pass(101);
+    app.sweep().await;
+    block(&app.merchant.get(&goes).await, 404, -160);
+    assert_eq!(app.merchant.get(&format!("{stays}/meta")).await.ok()["CvvExists"], false);
+}
+
+async fn a_card_goes_with_its_code_at_the_last_use(app: TestApp) {
+    let reader = app.code_reader().await;
+    let uri = stored(&reader).await;
+    let mut terms = owner(1);
+    terms["DeleteCardUponCvvCleanup"] = json!(true);
+    put(&reader, &uri, terms).await.ok();
+    assert_eq!(read(&reader, &uri).await, "737");
+    block(&reader.get(&uri).await, 404, -160);
+}
+
+async fn a_session_token_opens_forms_only(app: TestApp) {
+    let uri = stored(&app.merchant).await;
+    let made = app.new_merchant("Named", Scopes::usual()).await.live;
+    let client = app.anonymous.with_authorization(&format!("APIKEY {}", made.api_key.as_str()));
+    let answer = client.post("/api/payments/paycard/tempsession", json!({})).await;
+    let token = text(&answer.ok());
+    let with = |token: &str| format!("{uri}?SessionToken={token}");
+    block(&app.anonymous.get(&with(&token)).await, 403, -1003);
+    block(&app.anonymous.delete(&with(&token)).await, 403, -1003);
+    block(&app.anonymous.get(&with(&format!("{token}x"))).await, 401, -1003);
+    block(&app.anonymous.get(&with("none")).await, 401, -1003);
+    app.clock.pass(300);
+    block(&app.anonymous.get(&with(&token)).await, 401, -1003);
+}
+
+/// The value of a hidden input of a page.
+fn hidden(page: &str, name: &str) -> String {
+    let input = page.split("<input").find(|input| input.contains(&format!("name=\"{name}\""))).unwrap();
+    input.split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+async fn a_card_form_opens_with_a_session_and_stores(app: TestApp) {
+    let token = text(&app.merchant.post("/api/payments/paycard/tempsession", json!({})).await.ok());
+    let success = "https%3A%2F%2Fshop.example%2Fok%3Fcard%3D%7BcardToken%7D%26cvv%3D%7Bcvv%7D";
+    let target = format!(
+        "/api/payments/capturecard?sessionToken={token}&brand=x&language=en&CVV=True&creatorReference=r9&Success={success}"
+    );
+    let opened = app.anonymous.get(&target).await;
+    let page = opened.is(200).text();
+    assert!(opened.header("content-type").starts_with("text/html") && page.contains("name=\"cvv\""));
+    assert!(page.contains("shop.example"), "the callback that goes there");
+    let (id, secret) = (hidden(&page, "unique_id"), hidden(&page, "secret"));
+    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let fields = [
+        ("unique_id", id.as_str()),
+        ("secret", secret.as_str()),
+        ("card_number", NUMBER),
+        ("card_holder", "Ada King"),
+        ("expiry", "06/31"),
+        ("cvv", "737"),
+    ];
+    app.anonymous.send(Call::new("POST", &action).form(&fields)).await.is(303);
+    let stored = app.stored_cards("managed").await.remove(0);
+    assert_eq!(stored.reference, "r9");
+    let meta = app.merchant.get(&format!("/api/payments/paycard/{}/meta", stored.token)).await.ok();
+    assert_eq!((&meta["CvvExists"], &meta["LastDigits"]), (&json!(true), &json!("1111")));
+    // The same page again is the same form, with an endpoint of its own; after days the form is swept.
+    let again = app.anonymous.get(&target).await.text();
+    assert!(again.contains(&action) && hidden(&again, "unique_id") != id);
+    app.clock.pass(3 * 86_400);
+    app.sweep().await;
+    app.anonymous.get(&format!("{action}?unique_id={id}&secret={secret}")).await.is(404);
+}
+
+async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {
+    block(&app.anonymous.get("/api/payments/capturecard?brand=x").await, 401, -1003);
+    for query in ["success=http%3A%2F%2Fshop.example", "failure=x", "ThreeDS=true", "cvv=maybe"] {
+        block(&app.merchant.get(&format!("/api/payments/capturecard?{query}")).await, 400, -125);
+    }
+    let page = app.merchant.get("/api/payments/capturecard").await.is(200).text();
+    assert!(!page.contains("name=\"cvv\""));
+}
+
+#[tokio::test]
+async fn the_key_of_a_code_is_gone_from_the_file_after_quota_and_date() {
+    let app = TestApp::on_sqlite().await;
+    let holds = |part: &[u8]| app.bytes_on_disk().windows(part.len()).any(|window| window == part);
+    let reader = app.code_reader().await;
+    let (used, ended) = (stored(&reader).await, stored(&app.merchant).await);
+    put(&reader, &used, owner(1)).await.ok();
+    put(&app.merchant, &ended, json!({ "CvvEndRetentionDate": "2027-01-15T09:30:00" })).await.ok();
+    let file = rusqlite::Connection::open(app.file()).unwrap();
+    let codes: Vec<Vec<u8>> = file
+        .prepare("SELECT sealed FROM card_cvv")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    drop(file);
+    assert!(codes.len() == 2 && codes.iter().all(|code| holds(code)));
+    assert_eq!(read(&reader, &used).await, "737");
+    app.clock.pass(5401);
+    app.sweep().await;
+    assert!(!codes.iter().any(|code| holds(code)), "the sealed codes, with the wrapped keys inside");
+}
