@@ -26,8 +26,8 @@ fn fails_with(ended: &Ended, parts: &[&str]) {
 async fn a_merchant_is_made_beside_a_running_server_and_may_call_at_once() {
     let mut server = Server::start(folder(), None, &[]).await;
     let made = server.new_merchant(&["Shop"]).await;
-    assert_eq!(keys(&made), ["api_key", "merchant", "password", "test", "user"]);
-    assert_eq!(keys(&made["test"]), ["api_key", "password", "user"]);
+    assert_eq!(keys(&made), ["api_key", "merchant", "password", "test", "user", "webhook_secret"]);
+    assert_eq!(keys(&made["test"]), ["api_key", "password", "user", "webhook_secret"]);
     for credentials in [&made, &made["test"]] {
         let basic =
             server.anonymous().with_basic(&text(&credentials["user"]), &text(&credentials["password"]));
