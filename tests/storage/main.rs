@@ -36,6 +36,7 @@ mod limits;
 mod merchants;
 mod nodes;
 mod outbox;
+mod requests;
 mod schema;
 mod shop;
 mod tls;

@@ -78,6 +78,8 @@ ids! {
     EventId = "evt";
     /// One hour's key around security codes.
     CvvKeyId = "cvk";
+    /// A card request.
+    RequestId = "req";
 }
 
 #[cfg(test)]

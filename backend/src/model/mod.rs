@@ -8,6 +8,7 @@ pub mod form;
 pub mod id;
 pub mod key;
 pub mod outbox;
+pub mod request;
 pub mod terms;
 pub mod time;
 
@@ -16,8 +17,12 @@ pub use audit::{AuditEntry, Outcome};
 pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
-pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId};
+pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, RequestId};
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
 pub use terms::{CvvDestination, CvvTerms, DestinationKind, Use};
+pub use request::{
+    CardRequest, Channel, Happening, MessageTemplate, Passcode, RequestFilter, RequestKind, Status,
+    StatusChange,
+};
 pub use time::{Clock, Mode, SystemClock, Timestamp};

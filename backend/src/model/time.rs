@@ -47,15 +47,20 @@ impl Timestamp {
             .map_or_else(|_| String::new(), |t| t.to_string())
     }
 
-    /// Reads a time as some interfaces write it: RFC 3339, or without a zone for UTC.
-    pub fn parse_utc(text: &str) -> Option<Self> {
+    /// Date and time in UTC without a zone, as the booking interface writes times (spec B.4).
+    pub fn zoneless(self) -> String {
+        self.rfc3339().trim_end_matches('Z').to_owned()
+    }
+
+    /// Reads a date and a time; without a zone it is UTC (spec B.4). A date alone is its midnight.
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let zoned = text.parse::<jiff::Timestamp>();
-        let time = zoned.or_else(|_| {
-            let civil = text.parse::<jiff::civil::DateTime>()?;
-            Ok::<_, jiff::Error>(civil.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
-        });
-        time.ok().map(|time| Self(time.as_millisecond()))
+        if let Ok(with_zone) = text.parse::<jiff::Timestamp>() {
+            return Some(Self(with_zone.as_millisecond()));
+        }
+        let civil: jiff::civil::DateTime = text.parse().ok()?;
+        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(zoned.timestamp().as_millisecond()))
     }
 
     /// The month in which this lies, in UTC.
@@ -123,10 +128,20 @@ mod tests {
         let time = Timestamp::from_millis(1_658_763_779_123);
         assert_eq!(time.rfc3339(), "2022-07-25T15:42:59Z");
         assert_eq!(time.year_month(), YearMonth { year: 2022, month: 7 });
-        let whole = Some(Timestamp::from_millis(1_658_763_779_000));
-        for text in ["2022-07-25T15:42:59", "2022-07-25T15:42:59Z", "2022-07-25T17:42:59+02:00"] {
-            assert_eq!(Timestamp::parse_utc(text), whole, "{text}");
+        assert_eq!(time.zoneless(), "2022-07-25T15:42:59");
+    }
+
+    #[test]
+    fn times_without_a_zone_are_utc() {
+        for (text, millis) in [
+            ("2022-07-25T15:42:59", 1_658_763_779_000),
+            ("2022-07-25T15:42:59Z", 1_658_763_779_000),
+            ("2022-07-25T17:42:59+02:00", 1_658_763_779_000),
+            ("2022-07-25 15:42:59", 1_658_763_779_000),
+            ("2022-07-25", 1_658_707_200_000),
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp(millis)), "{text}");
         }
-        assert_eq!(Timestamp::parse_utc("soon"), None);
+        assert!(["", "tomorrow", "25.07.2022", "15:42"].iter().all(|text| Timestamp::parse(text).is_none()));
     }
 }

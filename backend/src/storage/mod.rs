@@ -16,7 +16,9 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
-pub use repositories::{Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page, Terms};
+pub use repositories::{
+    Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page, Requests, Terms,
+};
 pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
 
 use crate::model::{AuditEntry, Refusal};
@@ -73,7 +75,18 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Wraps + Send
+    Installation
+    + Merchants
+    + Keys
+    + Cards
+    + Captures
+    + Forms
+    + Audits
+    + Outbox
+    + Terms
+    + Requests
+    + Wraps
+    + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

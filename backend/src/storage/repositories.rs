@@ -4,9 +4,10 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CvvKey, CvvKeyId, CvvRecord, CvvTerms,
-    EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant, MerchantId, Mode, OutboxEvent,
-    PageResult, Patch, Settlement, Timestamp, VaultKey, WebhookSecretRow,
+    ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CardRequest, Channel, CvvKey, CvvKeyId,
+    CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant, MerchantId,
+    MessageTemplate, Mode, OutboxEvent, PageResult, Patch, RequestFilter, RequestId, Settlement, StatusChange,
+    Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.
@@ -36,6 +37,8 @@ pub trait Installation {
 pub trait Merchants {
     /// Adds a merchant.
     async fn add_merchant(&mut self, merchant: Merchant) -> Result<()>;
+    /// The merchant of an id, which is the caller's own.
+    async fn lookup_merchant(&mut self, id: MerchantId) -> Result<Option<Merchant>>;
     /// The merchant of this name.
     async fn find_merchant_by_name(&mut self, name: String) -> Result<Option<Merchant>>;
     /// Adds a credential.
@@ -257,4 +260,52 @@ pub trait Outbox {
     async fn add_webhook_secret(&mut self, row: WebhookSecretRow) -> Result<WebhookSecretRow>;
     /// Replaces signing secrets where they still are those that were made at `seen`. Answers whether it did.
     async fn replace_webhook_secret(&mut self, row: WebhookSecretRow, seen: Timestamp) -> Result<bool>;
+}
+
+/// Card requests, their history, and the templates of their messages.
+#[async_trait]
+pub trait Requests {
+    /// Adds a request.
+    async fn add_request(&mut self, request: CardRequest) -> Result<()>;
+    /// A request of a merchant, deleted ones too.
+    async fn find_request(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        id: RequestId,
+    ) -> Result<Option<CardRequest>>;
+    /// The request of a link, for whoever holds the link's code.
+    async fn find_request_by_secret_name(&mut self, code_hash: String) -> Result<Option<CardRequest>>;
+    /// The request whose present link a message brought, for the provider's signed report.
+    async fn find_request_by_message_secret_name(&mut self, message: EventId) -> Result<Option<CardRequest>>;
+    /// Replaces what changes about a request where its row still has the version that `request` was read with;
+    /// counts the version up. Answers whether it did.
+    async fn update_request(&mut self, request: CardRequest) -> Result<bool>;
+    /// A page of requests that are not deleted, newest first; `Page::after` is a request's id.
+    async fn list_requests(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        filter: RequestFilter,
+        page: Page,
+    ) -> Result<Vec<CardRequest>>;
+    /// Requests of all merchants whose time is over and whose state does not say so; feeds the sweeper.
+    async fn list_ended_requests(&mut self, now: Timestamp, most: u32) -> Result<Vec<CardRequest>>;
+    /// Appends to a request's history; `Conflict` where the number is taken.
+    async fn add_status(&mut self, merchant: MerchantId, change: StatusChange) -> Result<()>;
+    /// A request's history, oldest first.
+    async fn statuses(&mut self, merchant: MerchantId, request: RequestId) -> Result<Vec<StatusChange>>;
+    /// Writes a template, in place of one of the same name, channel and language.
+    async fn put_template(&mut self, template: MessageTemplate) -> Result<()>;
+    /// All templates of a merchant by name, channel and language.
+    async fn list_templates(&mut self, merchant: MerchantId, mode: Mode) -> Result<Vec<MessageTemplate>>;
+    /// Deletes a template. Answers whether there was one.
+    async fn delete_template(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        name: String,
+        channel: Channel,
+        language: String,
+    ) -> Result<bool>;
 }

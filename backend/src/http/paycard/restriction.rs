@@ -142,7 +142,7 @@ async fn remove_of(
 fn new_terms(mut body: Members) -> Result<NewTerms, Invalid> {
     let ends_at = match body.take("cvvendretentiondate") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(value.as_text().and_then(Timestamp::parse_utc).ok_or_else(|| {
+        Some(value) => Some(value.as_text().and_then(Timestamp::parse).ok_or_else(|| {
             Invalid::new("/CvvEndRetentionDate", "time", "This has to be a time such as 2027-01-19T11:58:00.")
         })?),
     };

@@ -18,6 +18,12 @@ impl Merchants for PostgresTransaction {
         .await
     }
 
+    async fn lookup_merchant(&mut self, id: MerchantId) -> Result<Option<Merchant>> {
+        let row =
+            self.one("SELECT id, name, created_at FROM merchant WHERE id = $1", &[&id.as_str()]).await?;
+        row.as_ref().map(merchant).transpose()
+    }
+
     async fn find_merchant_by_name(&mut self, name: String) -> Result<Option<Merchant>> {
         let row = self.one("SELECT id, name, created_at FROM merchant WHERE name = $1", &[&name]).await?;
         row.as_ref().map(merchant).transpose()

@@ -20,16 +20,18 @@ impl Merchants for SqliteTransaction {
         .await
     }
 
+    async fn lookup_merchant(&mut self, id: MerchantId) -> Result<Option<Merchant>> {
+        self.run(move |c| {
+            let sql = "SELECT id, name, created_at FROM merchant WHERE id = ?1";
+            Ok(c.prepare_cached(sql)?.query_row([id.as_str()], merchant).optional()?)
+        })
+        .await
+    }
+
     async fn find_merchant_by_name(&mut self, name: String) -> Result<Option<Merchant>> {
         self.run(move |c| {
-            Ok(c.query_row("SELECT id, name, created_at FROM merchant WHERE name = ?1", [name], |row| {
-                Ok(Merchant {
-                    id: MerchantId::stored(row.get(0)?),
-                    name: row.get(1)?,
-                    created_at: Timestamp::from_millis(row.get(2)?),
-                })
-            })
-            .optional()?)
+            let sql = "SELECT id, name, created_at FROM merchant WHERE name = ?1";
+            Ok(c.query_row(sql, [name], merchant).optional()?)
         })
         .await
     }
@@ -65,6 +67,14 @@ impl Merchants for SqliteTransaction {
         })
         .await
     }
+}
+
+fn merchant(row: &Row<'_>) -> rusqlite::Result<Merchant> {
+    Ok(Merchant {
+        id: MerchantId::stored(row.get(0)?),
+        name: row.get(1)?,
+        created_at: Timestamp::from_millis(row.get(2)?),
+    })
 }
 
 fn api_key(row: &Row<'_>) -> Result<ApiKey> {

@@ -12,6 +12,7 @@ mod installation;
 mod keys;
 mod merchants;
 mod outbox;
+mod requests;
 mod terms;
 mod threads;
 mod wraps;
@@ -34,6 +35,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../../../migrations/sqlite/0003_outbox_delivery.sql")),
     (4, include_str!("../../../migrations/sqlite/0004_preferred_network.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
+    (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
