@@ -313,6 +313,16 @@
     });
   }
 
+  // The first touch of a person says that the form was seen; opening the page does not, scanners do that too.
+  function tellFirstTouch() {
+    const events = ["pointerdown", "keydown", "input"];
+    const told = () => {
+      for (const event of events) form.removeEventListener(event, told, true);
+      navigator.sendBeacon(config.beacon);
+    };
+    for (const event of events) form.addEventListener(event, told, true);
+  }
+
   if (form) {
     if (config.fragment) {
       takeSecret();
@@ -329,6 +339,7 @@
       posted = false;
     });
     renewSubmits();
+    if (config.beacon) tellFirstTouch();
     requestAnimationFrame(focusProblem);
     tell("cardamom:ready", {});
   }

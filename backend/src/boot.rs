@@ -16,14 +16,19 @@ use crate::crypto::entropy::{Entropy, OsEntropy};
 use crate::crypto::root::{HeldRootKey, LocalRootKey, Pkcs11RootKey};
 use crate::http::{App, Proxies};
 use crate::model::{Clock, SystemClock};
+use crate::notify::{FileMail, FileSms, Notifier, Sender, SmsGateway, Smtp};
 use crate::outbox::{Courier, WebhookCourier, Worker};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
+use crate::requests::courier::MessageCourier;
+use crate::requests::{events, expiry};
 use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
 use crate::vault;
 
+/// The folder of messages that no server takes, within the data folder.
+pub const MESSAGES: &str = "outbox";
 /// How long the delivery log is kept.
 const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// The most events that one sweep deletes, so that it keeps nobody waiting.
@@ -54,6 +59,9 @@ pub enum BootError {
     /// Storage.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A setting that turns out to be unusable.
+    #[error("{0} is not usable; allowed: {1}")]
+    Setting(&'static str, String),
     /// The outgoing client.
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
@@ -97,7 +105,7 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     let networks = settings.allowed_networks.clone();
     let allowed = Allowed { networks: networks.clone(), plain_http: false };
     let callbacks = Arc::new(Outgoing::new(Allowed { networks, plain_http: settings.http_callbacks })?);
-    let worker = Arc::new(Worker::new(core.clone(), couriers(&core, &callbacks)));
+    let worker = Arc::new(Worker::new(core.clone(), couriers(settings, &core, &callbacks)?));
     Ok(App {
         core,
         callbacks,
@@ -107,13 +115,49 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         assets,
         page_assets,
         public_url: settings.public_url.clone(),
+        sms_token: settings.messages.sms.as_ref().map(|sms| sms.token.clone()),
         proxies: Proxies { networks: settings.trusted_proxies.clone(), only: settings.behind_proxies() },
     })
 }
 
 /// Who takes outgoing events to their receivers, one for each channel.
-fn couriers(core: &Core, callbacks: &Arc<Outgoing>) -> Vec<Arc<dyn Courier>> {
-    vec![Arc::new(WebhookCourier::new(core.clone(), Arc::clone(callbacks)))]
+fn couriers(
+    settings: &Settings,
+    core: &Core,
+    callbacks: &Arc<Outgoing>,
+) -> Result<Vec<Arc<dyn Courier>>, BootError> {
+    let mail = MessageCourier::new(events::MAIL, core.clone(), mail(settings)?);
+    let sms = MessageCourier::new(events::SMS, core.clone(), sms(settings, callbacks)?);
+    let webhooks = WebhookCourier::new(core.clone(), Arc::clone(callbacks));
+    Ok(vec![Arc::new(webhooks), Arc::new(mail), Arc::new(sms)])
+}
+
+/// E-mails leave by the mail server that was set, or into the folder of messages.
+fn mail(settings: &Settings) -> Result<Arc<dyn Notifier>, BootError> {
+    let sender = Sender { mailbox: settings.messages.mail_from.clone() };
+    Ok(match &settings.messages.smtp_url {
+        None => Arc::new(FileMail { folder: settings.data_dir.join(MESSAGES), sender }),
+        Some(url) => {
+            Arc::new(Smtp::new(url, sender).map_err(|usable| BootError::Setting("smtp_url", usable))?)
+        }
+    })
+}
+
+/// Text messages leave by the provider that was set, or into the folder of messages.
+fn sms(settings: &Settings, outgoing: &Arc<Outgoing>) -> Result<Arc<dyn Notifier>, BootError> {
+    let Some(sms) = &settings.messages.sms else {
+        return Ok(Arc::new(FileSms { folder: settings.data_dir.join(MESSAGES) }));
+    };
+    let reports = settings.public_url.join("/api/cardrequest/report/");
+    let reports = reports.map_err(|_| BootError::Setting("public_url", "an absolute address".to_owned()))?;
+    let gateway = SmsGateway::new(
+        Arc::clone(outgoing),
+        &sms.url,
+        (&sms.account, &sms.token),
+        &sms.from,
+        reports.to_string(),
+    );
+    Ok(Arc::new(gateway.map_err(|usable| BootError::Setting("sms_url", usable))?))
 }
 
 /// Sweeps what has ended, every 30 seconds, so that nothing waits for a read (design.md, decision 5).
@@ -141,6 +185,10 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
     transaction.commit().await?;
+    if let Err(error) = expiry::sweep(&app.core).await {
+        // The rest of the sweep does not wait for it; the next one tries again.
+        tracing::error!(%error, "requests could not be swept");
+    }
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");
     }

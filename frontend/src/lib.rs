@@ -8,6 +8,9 @@ mod page;
 pub mod ui;
 
 #[cfg(feature = "ssr")]
-pub use page::{Asset, Assets, FormPage, Logo, Look, Notice, NoticePage, form_page, notice_page};
+pub use page::{
+    About, Asset, Assets, Contact, FormPage, LinkForm, LinkPage, Logo, Look, Notice, NoticePage, form_page,
+    link_page, notice_page,
+};
 #[cfg(feature = "ssr")]
 pub use ui::Face;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use backend::access::merchants::{self, Credentials, NewMerchant};
 use backend::boot;
 use backend::config::Settings;
+use backend::config::messages::Messages;
 use backend::core::{Actor, Core, Policy};
 use backend::crypto::Key32;
 use backend::crypto::entropy::{Entropy, SeededEntropy};
@@ -56,7 +57,10 @@ pub struct TestApp {
     pub root_key_file: PathBuf,
     /// Its folder.
     pub keys: TempDir,
+    /// Where files such as messages are written.
+    pub data_dir: PathBuf,
     folder: Option<TempDir>,
+    _data: TempDir,
 }
 
 /// A clock that a test moves. By itself it goes on a millisecond with each look, so that what happens later has a
@@ -122,7 +126,9 @@ impl TestApp {
         folder: Option<TempDir>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        let data = tempfile::tempdir().unwrap();
         let mut settings = settings();
+        settings.data_dir = data.path().to_owned();
         change(&mut settings);
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let clock = Arc::new(TestClock(AtomicI64::new(NOW.millis())));
@@ -135,7 +141,19 @@ impl TestApp {
         let router = NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::clone(&app)));
         let anonymous = Client::of_router(router);
         let (merchant, test_mode) = (login(&anonymous, &made.live), login(&anonymous, &made.test));
-        Self { app, clock, merchant, test_mode, anonymous, id: made.id, root_key_file, keys, folder }
+        Self {
+            app,
+            clock,
+            merchant,
+            test_mode,
+            anonymous,
+            id: made.id,
+            root_key_file,
+            keys,
+            data_dir: settings.data_dir,
+            folder,
+            _data: data,
+        }
     }
 
     /// Another node on the same database, with a root key file of its own.
@@ -327,6 +345,11 @@ fn settings() -> Settings {
         trusted_proxies: Vec::new(),
         allowed_networks: Vec::new(),
         http_callbacks: false,
+        messages: Messages {
+            mail_from: "Cards <cards@cards.example>".parse().unwrap(),
+            smtp_url: None,
+            sms: None,
+        },
         root_key_file: PathBuf::new(),
         root_key: None,
         pkcs11: None,

@@ -73,6 +73,7 @@ mod paycard;
 mod plain_form;
 mod process;
 mod receiver;
+mod requests;
 mod resend;
 mod root_key;
 mod root_key_program;

@@ -259,7 +259,7 @@ pub fn usable_extra(extra: &[(String, String)]) -> Vec<(String, String)> {
 }
 
 /// The brands to choose between, the one that was chosen first, where the number can be read.
-fn choice(rules: &FormRules, entry: &Entry) -> Networks {
+pub fn choice(rules: &FormRules, entry: &Entry) -> Networks {
     let number = CardNumber::parse(entry.value(Field::CardNumber), false);
     let networks = number.map_or(Networks::NONE, |number| rules.accepted.networks(number.digits()));
     if !networks.is_choice() {
@@ -299,7 +299,7 @@ fn further_members(settings: &Settings, checked: &Checked, filled: &Filled) -> M
 }
 
 /// The members as the interface's own forms send them (spec A.3, A.5): the expiry in four shapes, brand, last four.
-fn card_members(checked: Checked, mut body: Members) -> Members {
+pub fn card_members(checked: Checked, mut body: Members) -> Members {
     if let Some(number) = &checked.number {
         body.set("card_number", Value::text(number.digits()));
         body.set("card_type", Value::text(number.brand().wire()));

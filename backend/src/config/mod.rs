@@ -1,6 +1,7 @@
 //! Settings: flags first, then the environment, then the file, then defaults. A wrong value is told with its
 //! file, key, value and what is allowed; nothing starts half.
 
+pub mod messages;
 mod parse;
 mod sources;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub allowed_networks: Vec<IpNet>,
     /// Whether webhooks and callbacks may go to plain http addresses.
     pub http_callbacks: bool,
+    /// How messages to people leave.
+    pub messages: messages::Messages,
     /// The root key's file; `root.key` in the data folder unless set.
     pub root_key_file: PathBuf,
     /// The root key itself, where it comes from the environment.

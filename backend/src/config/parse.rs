@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use super::messages::Messages;
 use super::{Settings, Sources};
 use crate::capture::ttl::{self, Ttl};
 use crate::core::Policy;
@@ -50,11 +51,11 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
     Ok(Settings {
         listen,
         database_url: database_url(sources)?,
-        public_url,
         tls,
         insecure_http: switch(sources, "insecure_http", false)?,
         trusted_proxies: networks(sources, "trusted_proxy")?,
         allowed_networks: allowed_networks(sources)?,
+        messages: Messages::read(sources, &public_url)?,
         http_callbacks: switch(sources, "allow_http_callbacks", false)?,
         root_key_file,
         root_key: sources.find("root_key").map(|text| Zeroizing::new(text.to_owned())),
@@ -63,6 +64,7 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         policy: policy(sources)?,
         log: parsed(sources, "log", "error, warn, info, debug or trace")?.unwrap_or(tracing::Level::INFO),
         data_dir,
+        public_url,
     })
 }
 

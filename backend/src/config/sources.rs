@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 35] = [
     "listen",
     "data_dir",
     "database_url",
@@ -19,6 +19,12 @@ pub const NAMES: [&str; 29] = [
     "allow_network",
     "allow_private_addresses",
     "allow_http_callbacks",
+    "mail_from",
+    "smtp_url",
+    "sms_url",
+    "sms_account",
+    "sms_token",
+    "sms_from",
     "root_key_file",
     "root_key",
     "pkcs11_module",
@@ -117,7 +123,7 @@ impl Sources {
     /// The error of a setting: where it stood, its value unless it is a secret, and what is allowed.
     pub fn wrong(&self, name: &'static str, allowed: &str) -> ConfigError {
         let (origin, value) = self.0.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));
-        let secret = matches!(name, "root_key" | "database_url" | "pkcs11_pin");
+        let secret = matches!(name, "root_key" | "database_url" | "pkcs11_pin" | "smtp_url" | "sms_token");
         ConfigError {
             origin: origin.to_owned(),
             key: name.to_owned(),

@@ -14,6 +14,7 @@ use crate::json::JsonError;
 use crate::model::Refusal;
 use crate::outbox::OutboxError;
 use crate::outbox::log::ResendError;
+use crate::requests::RequestError;
 use crate::storage::StoreError;
 use crate::vault::{Invalid, VaultError};
 
@@ -280,6 +281,22 @@ impl From<VaultError> for ApiError {
             VaultError::Crypto(_) => return Self::internal(&error),
         };
         Self::new(status, code, detail)
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Invalid(errors) => errors.into(),
+            RequestError::Unknown => Self::not_found(),
+            RequestError::Over => {
+                Self::new(StatusCode::CONFLICT, "over", "The card is stored already, or the link is over.")
+            }
+            RequestError::Signature => {
+                Self::new(StatusCode::FORBIDDEN, "signature", "The report is not signed by the provider.")
+            }
+            RequestError::Vault(error) => error.into(),
+        }
     }
 }
 

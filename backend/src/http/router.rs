@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderName, Method, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
-use axum::routing::get;
+use axum::routing::{get, post};
 use frontend::Assets as PageAssets;
 use tower_http::compression::{CompressionLayer, Predicate};
 use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
+use zeroize::Zeroizing;
 
 use super::error::ApiError;
 use super::paycard::{self, restriction};
@@ -41,6 +42,8 @@ pub struct App {
     pub page_assets: PageAssets,
     /// Where the world reaches this server.
     pub public_url: Url,
+    /// What reports of text messages are signed with.
+    pub sms_token: Option<Zeroizing<String>>,
     /// The proxies in front.
     pub proxies: Proxies,
 }
@@ -121,9 +124,26 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)
         .merge(paycards)
+        .merge(bookings())
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+}
+
+/// Merchant backends: cards over the phone. Their answers and errors have a shape of their own.
+fn bookings() -> OpenApiRouter<Arc<App>> {
+    use booking::{cardrequest, report, template};
+    OpenApiRouter::new()
+        .routes(routes!(cardrequest::create, cardrequest::list))
+        .routes(routes!(cardrequest::create_csc))
+        .routes(routes!(cardrequest::show, cardrequest::delete))
+        .routes(routes!(cardrequest::resend))
+        .routes(routes!(template::put, template::list))
+        .routes(routes!(template::preview))
+        .routes(routes!(template::delete))
+        .routes(routes!(report::file))
+        .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(booking::dress))
 }
 
 /// The answer to other methods is set here, inside the CORS layer: the router's own one would replace the layer
@@ -145,9 +165,25 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/result/{id}", get(pages::result))
         .route("/v1/capture/done/{id}", get(pages::done))
         .route("/v1/capture/logo/{form}", get(pages::logo))
+        .merge(links())
         .route("/assets/{file}", get(assets::file))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))
         .route("/docs", get(move || std::future::ready(docs::page(&page))))
+}
+
+/// Recipients of links that merchants had sent.
+fn links() -> Router<Arc<App>> {
+    use pages::link;
+    Router::new()
+        .route("/r/{code}", get(link::open).post(link::submit))
+        .route("/r/{code}/form/{ticket}", get(link::ticket))
+        .route("/r/{code}/result/{id}", get(link::result))
+        .route("/r/{code}/viewed", post(link::viewed))
+        .route("/r/{code}/ask", post(link::ask))
+        .route("/r/{code}/asked", get(link::asked))
+        .route("/r/{code}/passcode", post(link::send_passcode))
+        .route("/r/{code}/enter", post(link::enter_passcode))
+        .layer(axum::middleware::from_fn(again::again))
 }
 
 /// A capture's pre-flight: any site may send, with the secret in its header; nothing of a session exists.

@@ -20,9 +20,9 @@ pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, RequestId};
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
-pub use terms::{CvvDestination, CvvTerms, DestinationKind, Use};
 pub use request::{
     CardRequest, Channel, Happening, MessageTemplate, Passcode, RequestFilter, RequestKind, Status,
     StatusChange,
 };
+pub use terms::{CvvDestination, CvvTerms, DestinationKind, Use};
 pub use time::{Clock, Mode, SystemClock, Timestamp};

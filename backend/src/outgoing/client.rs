@@ -161,6 +161,20 @@ impl Outgoing {
         Ok(Answer { status: response.status().as_u16(), body_head, retry_after })
     }
 
+    /// Checks an address before it is kept: as `check`, and a name must not lead to private addresses only now.
+    /// A name that leads nowhere for the moment passes; each call looks it up again.
+    pub async fn vet(&self, url: &Url) -> Result<(), OutgoingError> {
+        self.check(url)?;
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((name, 0))).await;
+        let Ok(Ok(found)) = found else { return Ok(()) };
+        let found: Vec<_> = found.collect();
+        if found.is_empty() || found.iter().any(|address| self.allowed.permits(address.ip())) {
+            return Ok(());
+        }
+        Err(OutgoingError::Refused)
+    }
+
     /// Checks what the resolver does not see: the scheme, and hosts written as addresses. Names are checked when
     /// they are called, by what they resolve to then.
     pub fn check(&self, url: &Url) -> Result<(), OutgoingError> {

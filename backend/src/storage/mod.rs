@@ -75,18 +75,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation
-    + Merchants
-    + Keys
-    + Cards
-    + Captures
-    + Forms
-    + Audits
-    + Outbox
-    + Terms
-    + Requests
-    + Wraps
-    + Send
+    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Requests + Wraps + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

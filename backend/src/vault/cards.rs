@@ -57,10 +57,10 @@ pub struct Saved {
 }
 
 /// A vault key with everything that opens it and seals to it.
-struct Open {
-    key: VaultKey,
-    unlocked: Arc<Unlocked>,
-    sealer: Sealer,
+pub(super) struct Open {
+    pub(super) key: VaultKey,
+    pub(super) unlocked: Arc<Unlocked>,
+    pub(super) sealer: Sealer,
 }
 
 /// Stores a card. The same (key, token, reference) again merges like an update (design.md, semantics).
@@ -175,7 +175,8 @@ pub async fn duplicate(
     let (content, _) = open_card(&mut *transaction, &open.unlocked, &card).await?;
     drop(transaction);
     let members = code.map(|code| ("cvv".to_owned(), Value::text(code.as_str()))).into_iter().collect();
-    let rules = Rules { luhn: true, locked: true, brand: Some(card.shown.brand) };
+    let brand = Some(card.shown.brand);
+    let rules = Rules { luhn: true, account: false, locked: true, brand, code_checked: false };
     let sorted = members::sort(members, rules).map_err(VaultError::Invalid)?;
     let now = core.now();
     let copy = Card {
@@ -254,7 +255,7 @@ pub fn shown(number: &Number, sorted: &Sorted) -> Shown {
     }
 }
 
-async fn open_key(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<Open, VaultError> {
+pub(super) async fn open_key(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<Open, VaultError> {
     let (key, pairs) = keys::find_with_pairs(core, caller, &access.user).await?;
     let unlocked = core.keyring.unlock(core, &key, &pairs, &access.passphrase, &caller.actor()).await?;
     let sealer = core.keyring.sealer(core, &key, current(&key, &pairs)?)?;
@@ -269,7 +270,7 @@ pub fn current<'p>(key: &VaultKey, pairs: &'p [KeyPairRow]) -> Result<&'p KeyPai
         .ok_or(StoreError::Inconsistent { table: "vault_key_pair", what: "current version" })
 }
 
-fn new_card(
+pub(super) fn new_card(
     core: &Core,
     open: &Open,
     number: &Number,
@@ -352,7 +353,7 @@ async fn change(
 }
 
 /// Opens a card's members and folds the waiting patches in, in memory. Tells whether any waited.
-async fn open_card(
+pub(super) async fn open_card(
     transaction: &mut dyn Transaction,
     unlocked: &Unlocked,
     card: &Card,
@@ -385,7 +386,7 @@ async fn fold(
     Ok(transaction.fold_card(row).await?)
 }
 
-fn seal_members(sealer: &Sealer, card: &Card, content: Content) -> Result<Vec<u8>, VaultError> {
+pub(super) fn seal_members(sealer: &Sealer, card: &Card, content: Content) -> Result<Vec<u8>, VaultError> {
     Ok(sealer.seal(&card.id, Part::Members(card.version), content.encode().as_bytes())?)
 }
 

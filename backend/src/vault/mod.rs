@@ -11,6 +11,7 @@ pub mod paycards;
 pub mod sealing;
 pub mod terms;
 mod timed_cache;
+pub mod within;
 
 pub use keyring::Keyring;
 pub use names::{Meaning, is_plain_name, meaning};

@@ -7,6 +7,7 @@ use super::FormPage;
 use super::brand_choice::brand_choice;
 use super::brand_marks::brand_marks;
 use super::keypad::keypad;
+use super::link;
 use super::logo::logo;
 use super::notice::{Notice, notice};
 use super::picture::picture;
@@ -16,12 +17,15 @@ use crate::ui::{self, Face, Seed, State};
 /// A whole document with the form. It works as a plain POST before any script arrives, and without.
 pub fn form_page(page: &FormPage) -> String {
     let body = Owner::new().with(|| body(page).to_html());
+    let own = page.about.as_ref().map(|_| link::CSS);
+    let css = own.map(|own| own.to_owned() + page.css.as_deref().unwrap_or_default());
+    let css = css.or_else(|| page.css.clone());
     let shell = Shell {
         title: &page.title,
         wording: &page.wording,
         nonce: &page.nonce,
         look: &page.look,
-        css: page.css.as_deref(),
+        css: css.as_deref(),
         config: Some(&page.config),
         page_js: Some(&page.assets.page_js),
         keypad: page.keypad.then_some(&page.assets.keypad),
@@ -57,6 +61,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 aria-labelledby="cardamom-title"
             >
                 <h1 id="cardamom-title">{page.title.clone()}</h1>
+                {page.about.as_ref().map(link::before)}
                 {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
                 {page.look.picture.then(picture)}
@@ -70,6 +75,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                     {texts.get(Text::Trust).to_owned()}
                 </p>
             </form>
+            {page.about.as_ref().map(link::after)}
             <p class="quiet" id=ui::STATUS role="status"></p>
             {notice(Notice::Success, texts, Some(ui::SUCCESS))}
             {notice(Notice::Gone, texts, Some(ui::GONE))}
@@ -146,6 +152,7 @@ mod tests {
             config: r#"{"form":"pcd","x":"\u003c/script>"}"#.to_owned(),
             look: Look::default(),
             css: None,
+            about: None,
             nonce: "00ff".to_owned(),
             assets: Assets {
                 glue: asset("/a/g.js"),

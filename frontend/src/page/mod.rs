@@ -5,6 +5,7 @@ mod brand_choice;
 mod brand_marks;
 mod form;
 mod keypad;
+mod link;
 mod logo;
 mod notice;
 mod picture;
@@ -14,6 +15,7 @@ use crate::ui::Face;
 use shared::{Field, FieldError, FormRules, Networks, Wording};
 
 pub use form::form_page;
+pub use link::{About, Contact, LinkForm, LinkPage, link_page};
 pub use notice::{Notice, notice_page};
 pub(crate) use shell::escape;
 
@@ -104,6 +106,8 @@ pub struct FormPage {
     pub look: Look,
     /// The merchant's CSS, cleaned (security rule 14).
     pub css: Option<String>,
+    /// What is told beside the form, where it stands behind a link that was sent.
+    pub about: Option<About>,
     /// The nonce of the response's policy; hexadecimal.
     pub nonce: String,
     /// The files to load.

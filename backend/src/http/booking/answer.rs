@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::xml;
 use crate::http::error::{Internal, Refused};
@@ -27,6 +28,19 @@ pub enum Node {
     Members(Vec<(&'static str, Self)>),
     /// A list, and the name of its elements in XML.
     List(&'static str, Vec<Self>),
+}
+
+/// The body of an error (spec B.1).
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents a body that is written from nodes")]
+pub struct ErrorBlock {
+    /// The interface's number of the kind of error.
+    code: i64,
+    /// One sentence for a person.
+    message: String,
+    /// Which values were refused, each with its place.
+    more_info: String,
 }
 
 /// A successful answer: a status, headers, and a document with the name of its root in XML.

@@ -7,11 +7,14 @@
 mod answer;
 mod body;
 mod caller;
+pub mod cardrequest;
 mod query;
+pub mod report;
+pub mod template;
 mod uri;
 mod xml;
 
-pub use answer::{Answer, Node, dress};
+pub use answer::{Answer, ErrorBlock, Node, dress};
 pub use body::Document;
 pub use caller::{Booker, session_token};
 pub use query::Query;

@@ -96,10 +96,13 @@ pub async fn submit(
 }
 
 /// What a link to a page brings.
-struct Opened<'a> {
-    form: &'a str,
-    params: &'a Params,
-    asked: &'a Asked,
+pub struct Opened<'a> {
+    /// The form's id.
+    pub form: &'a str,
+    /// The query.
+    pub params: &'a Params,
+    /// The language.
+    pub asked: &'a Asked,
 }
 
 async fn with_secret(
@@ -265,6 +268,7 @@ impl Draft<'_> {
             wording: self.wording,
             look: answer::look(&settings.look),
             css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
+            about: None,
             nonce: nonce.clone(),
             assets: app.page_assets.clone(),
         };
@@ -318,7 +322,7 @@ fn face(settings: &Settings, field: Field, texts: &Texts) -> Face {
 }
 
 /// Plain POSTs are checked by Sec-Fetch-Site; Origin is "null" under our referrer policy (security rule 17).
-fn check_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn check_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes) {
         None | Some(b"same-origin") => Ok(()),
         Some(_) => Err(ApiError::new(
@@ -386,7 +390,9 @@ fn note(content: &mut Vec<u8>, name: &str, text: &str) {
 async fn answer_script(app: &App, filled: &mut Filled) -> Result<axum::Json<serde_json::Value>, ApiError> {
     let filed = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => filed,
-        Err(FillError::Fields(errors, _)) => return Err(field_errors(filled, &errors).into()),
+        Err(FillError::Fields(errors, _)) => {
+            return Err(field_errors(&errors, |field| filled.name_of(field)).into());
+        }
         Err(FillError::Capture(error)) => return Err(error.into()),
     };
     let runner = filed.settings.runner();
@@ -523,10 +529,13 @@ fn told(filed: &Filed) -> (serde_json::Value, serde_json::Value) {
     (response, request)
 }
 
-fn field_errors(filled: &Filled, errors: &[shared::FieldError]) -> Vec<Invalid> {
+pub(super) fn field_errors<'n>(
+    errors: &[shared::FieldError],
+    name_of: impl Fn(Field) -> &'n str,
+) -> Vec<Invalid> {
     let english = languages::english();
     let told = |error: &shared::FieldError| {
-        let at = format!("/{}", filled.name_of(error.field));
+        let at = format!("/{}", name_of(error.field));
         Invalid::new(at, error.problem.code(), english.get(error.text()))
     };
     errors.iter().map(told).collect()

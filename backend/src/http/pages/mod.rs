@@ -3,6 +3,7 @@
 mod answer;
 mod done;
 pub mod form;
+pub mod link;
 mod logo;
 mod policy;
 mod result;

@@ -19,6 +19,11 @@ pub fn card_page(nonce: &str, settings: &Settings) -> String {
     )
 }
 
+/// A page behind a link that was sent: nobody frames it (security rule 19).
+pub fn link_page(nonce: &str) -> String {
+    format!("{}; frame-ancestors 'none'", card_page(nonce, &Settings::default()))
+}
+
 /// The done page: opaque origin, where callbacks run that need a document.
 pub fn done_page(nonce: &str, settings: &Settings) -> String {
     let links = settings.js_links.iter().fold(String::new(), |links, link| links + " " + link);

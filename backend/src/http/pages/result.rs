@@ -117,6 +117,6 @@ async fn form_again(
     Ok(draft.answer(app, settings, rules))
 }
 
-fn field_error(field: &str, problem: &str) -> Option<FieldError> {
+pub(super) fn field_error(field: &str, problem: &str) -> Option<FieldError> {
     Some(FieldError { field: Field::from_name(field)?, problem: Problem::from_code(problem)? })
 }

@@ -18,10 +18,11 @@ use crate::capture::ttl::Ttl;
 use crate::crypto::token::Algorithm;
 use crate::http::booking::{Booker, Query, card_uri};
 use crate::http::error::ApiError;
-use crate::http::pages;
+use crate::http::pages::{self, form::Opened};
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::json::Members;
+use crate::languages::Asked;
 use crate::model::Scope;
 use crate::vault::Invalid;
 use crate::vault::keys::{KeyAccess, MANAGED};
@@ -52,7 +53,9 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     let mut fields = form_urlencoded::Serializer::new(String::new());
     fields.append_pair("unique_id", &made.endpoint.unique_id).append_pair("secret", &made.secret);
     let params = Params::parse(Zeroizing::new(fields.finish()).as_bytes())?;
-    Ok(pages::form::show(&app, &form, &params, &settings, settings.rules(), None))
+    let asked = Asked { locale: query.find("language").map(str::to_owned), accept: None };
+    let opened = Opened { form: &form, params: &params, asked: &asked };
+    Ok(pages::form::show(&app, &opened, &settings, settings.rules(), None))
 }
 
 fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {

@@ -1,0 +1,114 @@
+//! Cards of the managed key within a transaction of somebody else: what is stored is committed together with
+//! what it was stored for.
+
+use super::cards::{self, CardName, Open};
+use super::content::Content;
+use super::cvv::{self, CvvSealer};
+use super::keys::{self, KeyAccess};
+use super::members::Sorted;
+use super::{Invalid, VaultError};
+use crate::access::Caller;
+use crate::core::Core;
+use crate::crypto::token::Algorithm;
+use crate::model::{Card, CardId};
+use crate::storage::Transaction;
+
+/// A merchant's managed key, open, with what seals codes.
+pub struct Managed {
+    open: Open,
+    caller: Caller,
+    codes: Option<CvvSealer>,
+}
+
+/// Opens the managed key of a caller's merchant and mode. Before the transaction: `with_code` may write the
+/// hour's key.
+pub async fn open(core: &Core, caller: &Caller, with_code: bool) -> Result<Managed, VaultError> {
+    let access = KeyAccess { user: keys::MANAGED.to_owned(), passphrase: zeroize::Zeroizing::default() };
+    let open = cards::open_key(core, caller, &access).await?;
+    let codes = if with_code { Some(CvvSealer::new(core, open.sealer.clone()).await?) } else { None };
+    Ok(Managed { open, caller: caller.clone(), codes })
+}
+
+impl Managed {
+    /// Stores a new card under a random token, without a reference.
+    pub async fn add(
+        &self,
+        core: &Core,
+        transaction: &mut dyn Transaction,
+        sorted: &Sorted,
+    ) -> Result<Card, VaultError> {
+        let Some((name, number)) = &sorted.number else {
+            return Err(Invalid::new("/card_number", "missing", "A card number is needed.").into());
+        };
+        let token = self.open.sealer.token(Algorithm::Random, number.digits(), 0);
+        let card_name = CardName { token, reference: String::new() };
+        let mut card = cards::new_card(core, &self.open, number, &card_name, Algorithm::Random, sorted);
+        let content = Content::new(number, name, sorted.rest.copy());
+        card.sealed = cards::seal_members(&self.open.sealer, &card, content)?;
+        transaction.add_card(card.clone()).await?;
+        self.code(core, transaction, &card.id, sorted).await?;
+        Ok(card)
+    }
+
+    /// Stores a security code for a card that is there.
+    pub async fn put_code(
+        &self,
+        core: &Core,
+        transaction: &mut dyn Transaction,
+        token: &str,
+        sorted: &Sorted,
+    ) -> Result<Card, VaultError> {
+        let card = self.find(transaction, token).await?;
+        self.code(core, transaction, &card.id, sorted).await?;
+        Ok(card)
+    }
+
+    /// Stores a security code for a copy of a card under a new token; the card itself stays as it is.
+    pub async fn duplicate(
+        &self,
+        core: &Core,
+        transaction: &mut dyn Transaction,
+        token: &str,
+        sorted: &Sorted,
+    ) -> Result<Card, VaultError> {
+        let card = self.find(transaction, token).await?;
+        let (content, _) = cards::open_card(transaction, &self.open.unlocked, &card).await?;
+        let now = core.now();
+        let mut copy = Card {
+            id: CardId::new(now, &*core.entropy),
+            key_version: self.open.sealer.version,
+            token: self.open.sealer.token(Algorithm::Random, "", 0),
+            fingerprint: String::new(),
+            version: 1,
+            last_patch: 0,
+            waiting: 0,
+            waiting_bytes: 0,
+            created_at: now,
+            updated_at: now,
+            ..card
+        };
+        copy.sealed = cards::seal_members(&self.open.sealer, &copy, content)?;
+        transaction.add_card(copy.clone()).await?;
+        self.code(core, transaction, &copy.id, sorted).await?;
+        Ok(copy)
+    }
+
+    async fn find(&self, transaction: &mut dyn Transaction, token: &str) -> Result<Card, VaultError> {
+        let name = CardName { token: token.to_owned(), reference: String::new() };
+        let found = cards::find_in(transaction, &self.caller, &self.open.key, &name).await?;
+        found.ok_or(VaultError::UnknownCard)
+    }
+
+    async fn code(
+        &self,
+        core: &Core,
+        transaction: &mut dyn Transaction,
+        card: &CardId,
+        sorted: &Sorted,
+    ) -> Result<(), VaultError> {
+        if let (Some(sealer), Some(code)) = (&self.codes, &sorted.cvv) {
+            transaction.put_cvv(cvv::row(card, sealer.seal(card, code)?, core.now())).await?;
+        }
+        Ok(())
+    }
+}
