@@ -14,6 +14,8 @@
   const digits = buttons.slice(0, 10);
   let current = null;
   let closing = false;
+  let pressed = false;
+  let afterPress = null;
 
   // Fisher-Yates. A byte that would make some places likelier than others is thrown away.
   function shuffle(list) {
@@ -105,22 +107,39 @@
     event.preventDefault();
   });
 
-  // While the focus is in the pad the field has not been left: nobody complains about it yet.
+  const inside = (node) => node !== null && (node === current || pad.contains(node));
+
+  // While the focus is in the pad the field has not been left: nobody complains about it yet. Where a press takes
+  // the focus away, the pad goes after it: otherwise what is pressed would move from under the pointer.
   document.addEventListener(
     "focusout",
     (event) => {
-      const inside = (node) => node !== null && (node === current || pad.contains(node));
       if (!current || !inside(event.target)) return;
       if (inside(event.relatedTarget)) {
         event.stopImmediatePropagation();
         return;
       }
-      const left = current;
-      hide();
-      if (event.target !== left) left.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+      const [left, target] = [current, event.target];
+      const leave = () => {
+        if (current !== left || inside(document.activeElement)) return;
+        hide();
+        if (target !== left) left.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+      };
+      if (pressed) afterPress = leave;
+      else leave();
     },
     true,
   );
+
+  document.addEventListener("pointerdown", () => (pressed = true), true);
+  for (const end of ["pointerup", "pointercancel"])
+    document.addEventListener(end, () => {
+      const leave = afterPress;
+      pressed = false;
+      afterPress = null;
+      // The click comes behind this event.
+      if (leave) setTimeout(leave);
+    });
 
   for (const input of inputs) {
     input.inputMode = "none";

@@ -338,11 +338,24 @@
     addEventListener("pageshow", () => {
       posted = false;
     });
+    for (const name of ["copy", "cut"]) document.addEventListener(name, takeMasked);
     renewSubmits();
     if (config.beacon) tellFirstTouch();
     requestAnimationFrame(focusProblem);
     tell("cardamom:ready", {});
   }
+
+  // A browser copies the dots of a masked code. Who copies means what was typed.
+  function takeMasked(event) {
+    const input = event.target;
+    if (!input.matches || !input.matches(".masked")) return;
+    const text = input.value.slice(input.selectionStart, input.selectionEnd);
+    if (!text) return;
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", text);
+    if (event.type === "cut") document.execCommand("delete");
+  }
+
   document.addEventListener("cardamom:success", (event) => succeeded(event.detail));
   document.addEventListener("cardamom:error", (event) => failed(event.detail));
   if (config.result) succeeded(config.result);
