@@ -21,7 +21,8 @@ try {
         await page.goto(`${GALLERY}?scheme=${scheme}`, { waitUntil: "networkidle" });
         await take(page, `gallery-${scheme}`);
       },
-      { viewport: { width: 1664, height: 900 }, reducedMotion: "reduce" },
+      // High enough for all of it: frames out of sight are not painted.
+      { viewport: { width: 1684, height: 2400 }, reducedMotion: "reduce" },
     );
   }
   const merchant = await server.merchant("Pictures");

@@ -154,7 +154,7 @@ fn form(state: &str, look: Look) -> String {
         rules,
         action: String::new(),
         hidden: Vec::new(),
-        values: if filled { values() } else { Vec::new() },
+        values: if filled { values(if invalid { "05 / 24" } else { "05 / 31" }) } else { Vec::new() },
         errors: if invalid { errors.to_vec() } else { Vec::new() },
         alert: (state == "error").then(|| FAILED.to_owned()),
         needs_fragment: false,
@@ -171,7 +171,9 @@ fn form(state: &str, look: Look) -> String {
         "focus" => {
             document.replace(":focus", "[data-focus]").replacen("<input id=", "<input data-focus id=", 1)
         }
-        "submitting" => document.replace("aria-disabled=\"false\"", "aria-disabled=\"true\""),
+        "submitting" => document
+            .replace("aria-disabled=\"false\"", "aria-disabled=\"true\"")
+            .replace("Save card", "Saving your card…"),
         _ => document,
     }
 }
@@ -180,8 +182,8 @@ fn english() -> Wording {
     Wording { lang: "en".to_owned(), rtl: false, texts: languages::english() }
 }
 
-fn values() -> Vec<(Field, String)> {
-    vec![(Field::CardHolder, "Ada Lovelace".to_owned()), (Field::Expiry, "05 / 31".to_owned())]
+fn values(expiry: &str) -> Vec<(Field, String)> {
+    vec![(Field::CardHolder, "Ada Lovelace".to_owned()), (Field::Expiry, expiry.to_owned())]
 }
 
 const FAILED: &str = "Your card could not be saved because of a problem on our side. Please try again.";
