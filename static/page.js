@@ -8,6 +8,7 @@
   const callbacks = config.callbacks || {};
   const origins = config.allowed_origins || [];
   const form = document.getElementById("cardamom-form");
+  const languages = document.getElementById("cardamom-language");
   const framed = window.parent !== window;
 
   // ---- The secret in the fragment (security rule 18)
@@ -29,6 +30,13 @@
     const complete = Boolean(input && input.value);
     document.getElementById("cardamom-submit").disabled = !complete;
     document.getElementById("cardamom-incomplete").hidden = complete;
+  }
+
+  // Another language is another page: it gets the secret where this one got it.
+  function keepSecret() {
+    const input = form.querySelector('input[type="hidden"][name="secret"]');
+    if (!config.fragment || !input) return;
+    languages.action = location.pathname + "#secret=" + encodeURIComponent(input.value);
   }
 
   function decoded(text) {
@@ -331,7 +339,8 @@
     // Without wasm the browser posts the form itself; it does so once.
     let posted = false;
     document.addEventListener("submit", (event) => {
-      if (event.defaultPrevented) return;
+      if (event.target === languages) keepSecret();
+      if (event.target !== form || event.defaultPrevented) return;
       if (posted) event.preventDefault();
       posted = true;
     });

@@ -9,8 +9,8 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub use page::{
-    About, Asset, Assets, Contact, FormPage, LinkForm, LinkPage, Logo, Look, Notice, NoticePage, form_page,
-    link_page, notice_page,
+    About, Asset, Assets, Choice, Choices, Contact, FormPage, LinkForm, LinkPage, Logo, Look, Notice,
+    NoticePage, form_page, link_page, notice_page,
 };
 #[cfg(feature = "ssr")]
 pub use ui::Face;

@@ -132,6 +132,8 @@ keys! {
         AchDoneText = "ach_done_text",
         AchFailed = "ach_failed",
         AchRefused = "ach_refused",
+        Language = "language",
+        Change = "change",
     }
 }
 

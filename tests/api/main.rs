@@ -65,6 +65,7 @@ mod form;
 mod headers;
 mod isolation;
 mod key;
+mod languages;
 mod limits;
 mod locked;
 mod openapi;

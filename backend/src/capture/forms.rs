@@ -17,7 +17,7 @@ use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::secret;
 use crate::json::{Members, Value};
-use crate::languages::Asked;
+use crate::languages::{self, Asked, FormLanguages};
 use crate::model::{HostedForm, MerchantId, Mode, Outcome};
 use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
@@ -91,6 +91,8 @@ pub struct Settings {
     pub force_keypad: bool,
     /// How it looks.
     pub look: Look,
+    /// Its language, the merchant's own words, and whether there is a choice.
+    pub languages: FormLanguages,
 }
 
 /// Where a form's callbacks run (design.md, decision 6).
@@ -144,7 +146,7 @@ impl Settings {
 
     /// The language of the form's pages, as the form and the person want it.
     pub fn wording(&self, asked: &Asked) -> Wording {
-        self.worded(asked.wording())
+        self.worded(self.languages.wording(asked))
     }
 
     /// A wording with the words of the form's kind, and with the merchant's own labels and button.
@@ -193,6 +195,8 @@ pub struct Created {
     pub settings: Settings,
     /// Members of the body that this server does not know.
     pub ignored: Vec<String>,
+    /// The language that the body asked for, and the one that is used.
+    pub locale: Option<languages::Answered>,
 }
 
 /// Creates a form. `form_type` and `form_id` may stand in the query or in the body; the query wins.
@@ -204,6 +208,7 @@ pub async fn create(
     form_id: Option<String>,
     mut body: Members,
 ) -> Result<Created, CaptureError> {
+    let spoken = FormLanguages::take(&mut body)?;
     let form_type = form_type.or(take_text(&mut body, "form_type")?);
     let kind = kind_of(form_type.as_deref())?;
     let form_id = form_id.or(take_text(&mut body, "form_id")?);
@@ -212,11 +217,13 @@ pub async fn create(
     }
     let id = form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy));
     let (look, logo) = theme::take(&mut body).map_err(CaptureError::Invalid)?;
-    let (mut settings, links, ignored) = parse(body, kind)?;
+    let (mut settings, links, mut ignored) = parse(body, kind)?;
     settings.look = look;
     if let Some(source) = logo {
         settings.look.logo = Some(logo::make(outgoing, source, &id).await?);
     }
+    settings.languages = spoken.languages;
+    ignored.extend(spoken.ignored);
     for (index, link) in links.iter().enumerate() {
         let at = format!("/css_links/{index}");
         let sheet = outgoing.get_text(link, 256 * 1024).await;
@@ -241,7 +248,7 @@ pub async fn create(
     if settings.allowed_origins.is_empty() {
         tracing::info!(form = form.id, "a form without allowed_origins may be framed by any site");
     }
-    Ok(Created { form, settings, ignored })
+    Ok(Created { form, settings, ignored, locale: spoken.answered })
 }
 
 fn kind_of(form_type: Option<&str>) -> Result<FormKind, Invalid> {

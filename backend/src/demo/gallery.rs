@@ -161,6 +161,7 @@ fn form(state: &str, look: Look) -> String {
         config: "{}".to_owned(),
         look,
         css: None,
+        languages: None,
         about: None,
         nonce: "gallery".to_owned(),
         assets: Assets { glue: none(), wasm: none(), page_js: none(), keypad: none() },

@@ -7,6 +7,7 @@ use super::FormPage;
 use super::brand_choice::brand_choice;
 use super::brand_marks::brand_marks;
 use super::keypad::keypad;
+use super::language::language;
 use super::link;
 use super::logo::logo;
 use super::notice::{Notice, notice};
@@ -75,6 +76,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                     {texts.get(Text::Trust).to_owned()}
                 </p>
             </form>
+            {page.languages.as_ref().map(|choices| language(choices, texts))}
             {page.about.as_ref().map(link::after)}
             <p class="quiet" id=ui::STATUS role="status"></p>
             {notice(Notice::Success, texts, Some(ui::SUCCESS))}
@@ -127,7 +129,7 @@ mod tests {
     use shared::{Brand, FieldError, FieldOptions, Networks, Problem, Wording};
 
     use super::*;
-    use crate::page::{Asset, Assets, Logo, Look};
+    use crate::page::{Asset, Assets, Choice, Choices, Logo, Look};
 
     fn asset(url: &str) -> Asset {
         Asset { url: url.to_owned(), integrity: "sha384-abc".to_owned() }
@@ -137,6 +139,7 @@ mod tests {
         FormPage {
             title: "Card details".to_owned(),
             wording: Wording { lang: "en".to_owned(), rtl: false, texts: Texts::named() },
+            languages: None,
             rules: FormRules::default(),
             faces: Field::ALL.map(|field| (field, Face::of(field, &Texts::named()))).to_vec(),
             keypad: false,
@@ -258,6 +261,45 @@ mod tests {
         assert!(handed.contains("cvv_hint_back\n") && handed.contains("\nalert_refused"));
         assert!(!handed.contains("trust") && !handed.contains("reference"));
         assert_eq!(handed.lines().count(), Text::OF_BROWSER);
+    }
+
+    #[test]
+    fn a_language_from_right_to_left_turns_the_document_and_not_its_numbers() {
+        let mut page = page();
+        page.wording = Wording { lang: "ar".to_owned(), rtl: true, texts: Texts::named() };
+        let html = form_page(&page);
+        assert!(html.starts_with("<!DOCTYPE html><html lang=\"ar\" dir=\"rtl\">"));
+        let body = html.split("<body>").nth(1).unwrap();
+        assert_eq!(body.matches("dir=\"ltr\"").count(), 3);
+    }
+
+    #[test]
+    fn languages_to_choose_open_the_page_anew() {
+        let mut page = page();
+        let choice =
+            |tag: &str, name: &str, chosen| Choice { tag: tag.to_owned(), name: name.to_owned(), chosen };
+        page.languages = Some(Choices {
+            choices: vec![choice("de", "Deutsch", true), choice("x\"", "<b>", false)],
+            query: vec![("unique_id".to_owned(), "\"7".to_owned())],
+        });
+        let html = form_page(&page);
+        assert!(html.contains("<select id=\"cardamom-locale\" name=\"locale\""));
+        assert!(html.contains("<option value=\"de\" lang=\"de\" selected>Deutsch</option>"));
+        assert!(html.contains("value=\"&quot;7\"") && html.contains("&lt;b&gt;") && !html.contains("<b>"));
+        // Not inside the card's form, whose inputs it would send.
+        let card = html.split("<form ").nth(1).unwrap();
+        assert!(!card.contains("cardamom-locale"));
+    }
+
+    #[test]
+    fn a_merchants_words_are_shown_as_text() {
+        let mut page = page();
+        let markup = "<img src=x onerror=alert(1)>\"'&";
+        let words = [Text::CardNumber, Text::Submit, Text::Trust, Text::CvvMissing, Text::ExpiryPlaceholder];
+        page.wording.texts = Texts::named().with(words.map(|text| (text, markup)));
+        let html = form_page(&page);
+        assert!(!html.contains("<img") && html.contains("&lt;img src=x onerror=alert(1)&gt;"));
+        assert!(!html.contains("onerror=alert(1)>\""));
     }
 
     #[test]

@@ -167,7 +167,7 @@ mod tests {
         };
         let html = link_page(&LinkPage {
             heading: evil.clone(),
-            lang: "en".to_owned(),
+            wording: Wording { lang: "en".to_owned(), rtl: false, texts: shared::Texts::named() },
             texts: vec![evil.clone()],
             alert: Some(evil),
             about: Some(about),

@@ -5,6 +5,7 @@ mod brand_choice;
 mod brand_marks;
 mod form;
 mod keypad;
+mod language;
 mod link;
 mod logo;
 mod notice;
@@ -69,6 +70,26 @@ pub struct Logo {
     pub alt: String,
 }
 
+/// The languages among which a person may choose, and what the page's address has besides.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// In the order of the list.
+    pub choices: Vec<Choice>,
+    /// Parameters that the address keeps.
+    pub query: Vec<(String, String)>,
+}
+
+/// A language to choose.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// BCP 47 tag.
+    pub tag: String,
+    /// What its speakers call it.
+    pub name: String,
+    /// Whether the page is in it.
+    pub chosen: bool,
+}
+
 /// Everything that the document of a hosted form shows.
 #[derive(Debug)]
 pub struct FormPage {
@@ -76,6 +97,8 @@ pub struct FormPage {
     pub title: String,
     /// The language of the document.
     pub wording: Wording,
+    /// The languages among which the person may choose.
+    pub languages: Option<Choices>,
     /// Which fields there are and how they are checked.
     pub rules: FormRules,
     /// Root-relative path that the form posts to.

@@ -12,6 +12,7 @@ use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Texts, Wo
 use zeroize::Zeroizing;
 
 use super::answer::{self, Config};
+use super::language::{Locale, choices, usable_query};
 use super::policy;
 use crate::capture::fill::{self, Filed, FillError, Filled};
 use crate::capture::forms::{self, Runner, Settings};
@@ -19,13 +20,14 @@ use crate::capture::once;
 use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, endpoints, facts::Facts};
 use crate::crypto::secret;
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, LOCALE};
 use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::http::v1;
+use crate::json::Value;
 use crate::languages;
 use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
@@ -38,7 +40,8 @@ use crate::vault::members::NETWORK;
         ("unique_id" = Option<String>, Query, description = "The endpoint's name."),
         ("secret" = Option<String>, Query, description = "The endpoint's secret; better as `#secret=…` behind the address."),
         ("reference" = Option<String>, Query, description = "The reference of the captured card."),
-        ("title" = Option<String>, Query, description = "The page's title.")),
+        ("title" = Option<String>, Query, description = "The page's title."),
+        ("locale" = Option<String>, Query, description = "The page's language, such as `de`; before the form's own and the browser's.")),
     responses((status = 200, content_type = "text/html", description = "The page; with credentials the form's settings as JSON."),
         (status = 404, description = "Nothing is there, or not any more.")))]
 pub async fn open(
@@ -86,12 +89,14 @@ pub async fn submit(
             body.iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_typed()?.to_owned())));
         let mut filled = filled(form, texts, address);
         filled.secret = secret.unwrap_or_default();
-        return Ok(answer_script(&app, &mut filled).await?.into_response());
+        let locale = Locale::of(body.find(LOCALE).and_then(Value::as_text));
+        return Ok(answer_script(&app, &mut filled, &locale).await?.into_response());
     }
     let FormBody(fields) = FormBody::from_request(request, &app).await?;
     let texts = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut filled = filled(form, texts, address);
-    let target = answer_plain(&app, &mut filled).await?;
+    let locale = Locale::of(fields.find(LOCALE));
+    let target = answer_plain(&app, &mut filled, &locale).await?;
     Ok(Redirect::to(&target).into_response())
 }
 
@@ -182,6 +187,8 @@ pub fn show(
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     hidden.extend(fill::usable_extra(&others));
+    // The language of the address is that of the pages that follow.
+    hidden.extend(params.find(LOCALE).map(|_| (LOCALE.to_owned(), wording.lang.clone())));
     let fragment = params.find("secret").is_none();
     let title = shown("title").map(|title| title.chars().take(100).collect::<String>());
     let draft = Draft {
@@ -194,6 +201,7 @@ pub fn show(
         errors: Vec::new(),
         networks: None,
         failure: None,
+        query: usable_query(params),
         wording,
     };
     draft.answer(app, settings, rules)
@@ -225,6 +233,8 @@ pub struct Draft<'a> {
     pub networks: Option<Networks>,
     /// What was wrong as a whole.
     pub failure: Option<(u16, String)>,
+    /// What else the page's address has when it is opened in another language.
+    pub query: Vec<(String, String)>,
     /// The page's language.
     pub wording: Wording,
 }
@@ -265,6 +275,7 @@ impl Draft<'_> {
             codes: settings.brands.codes_markup(),
             alert: self.failure.map(|(status, _)| self.wording.get(alert(status)).to_owned()),
             needs_fragment: self.fragment,
+            languages: choices(settings, self.query, &self.wording),
             wording: self.wording,
             look: answer::look(&settings.look),
             css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
@@ -387,7 +398,11 @@ fn note(content: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 /// Files a form for the page's script.
-async fn answer_script(app: &App, filled: &mut Filled) -> Result<axum::Json<serde_json::Value>, ApiError> {
+async fn answer_script(
+    app: &App,
+    filled: &mut Filled,
+    locale: &Locale,
+) -> Result<axum::Json<serde_json::Value>, ApiError> {
     let filed = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => filed,
         Err(FillError::Fields(errors, _)) => {
@@ -399,7 +414,7 @@ async fn answer_script(app: &App, filled: &mut Filled) -> Result<axum::Json<serd
     let outcome = Stored::of(filled, &filed);
     let done = match runner {
         Runner::None => None,
-        Runner::Worker | Runner::DonePage => Some(outcome.keep_done(app).await?),
+        Runner::Worker | Runner::DonePage => Some(locale.page(&outcome.keep_done(app).await?)),
     };
     // The done page runs the callback where no worker starts; where it needs a document, it is the next page.
     let (next, fallback) = if runner == Runner::DonePage { (done, None) } else { (None, done) };
@@ -412,24 +427,24 @@ async fn answer_script(app: &App, filled: &mut Filled) -> Result<axum::Json<serd
 }
 
 /// Files a plain form; answers where to go.
-async fn answer_plain(app: &App, filled: &mut Filled) -> Result<String, ApiError> {
+async fn answer_plain(app: &App, filled: &mut Filled, locale: &Locale) -> Result<String, ApiError> {
     let (errors, networks, failure) = match fill::file(&app.core, &app.facts, filled).await {
         Ok(filed) => {
             let outcome = Stored::of(filled, &filed);
-            return Ok(match filed.settings.runner() {
+            return Ok(locale.page(&match filed.settings.runner() {
                 Runner::DonePage => outcome.keep_done(app).await?,
                 Runner::Worker => {
-                    let done = outcome.keep_done(app).await?;
+                    let done = locale.page(&outcome.keep_done(app).await?);
                     outcome.keep_result(app, Some(done)).await?
                 }
                 Runner::None => outcome.keep_result(app, None).await?,
-            });
+            }));
         }
         Err(FillError::Fields(errors, networks)) => (errors, networks, None),
         Err(FillError::Capture(error)) => {
             let error = ApiError::from(error);
             if error.status() == StatusCode::NOT_FOUND {
-                return Ok("/v1/capture/result/ended".to_owned());
+                return Ok(locale.page("/v1/capture/result/ended"));
             }
             (Vec::new(), Networks::NONE, Some((error.status().as_u16(), error.detail().to_owned())))
         }
@@ -437,11 +452,11 @@ async fn answer_plain(app: &App, filled: &mut Filled) -> Result<String, ApiError
     let Ok(facts) =
         app.facts.prove(&app.core, &filled.unique_id, Some(&filled.secret), &filled.address).await
     else {
-        return Ok("/v1/capture/result/ended".to_owned());
+        return Ok(locale.page("/v1/capture/result/ended"));
     };
     let outcome = refused(filled, &errors, networks, failure);
     let id = results::keep(&app.core, &facts.endpoint.merchant, facts.endpoint.mode, &outcome).await?;
-    Ok(format!("/v1/capture/result/{id}"))
+    Ok(locale.page(&format!("/v1/capture/result/{id}")))
 }
 
 fn refused(

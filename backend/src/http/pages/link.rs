@@ -220,6 +220,7 @@ fn form(app: &App, code: &str, ticket: Option<&str>, view: &FormView, again: Aga
         alert: again.alert,
         needs_fragment: false,
         css: Some(view.css.clone()).filter(|css| !css.is_empty()),
+        languages: None,
         about: Some(about(&view.about)),
         nonce: nonce.clone(),
         assets: app.page_assets.clone(),

@@ -3,6 +3,7 @@
 mod answer;
 mod done;
 pub mod form;
+mod language;
 pub mod link;
 mod logo;
 mod policy;

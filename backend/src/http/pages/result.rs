@@ -15,7 +15,7 @@ use crate::capture::fill;
 use crate::capture::forms::{self, Settings};
 use crate::capture::results::{self, Outcome, Read};
 use crate::capture::{CaptureError, endpoints};
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, LOCALE};
 use crate::http::error::ApiError;
 use crate::http::router::App;
 
@@ -97,6 +97,7 @@ async fn form_again(
     };
     let rules = fill::rules_for(settings, endpoint.lock.as_ref());
     let mut inputs = vec![("unique_id".to_owned(), unique_id.clone()), ("secret".to_owned(), secret)];
+    inputs.push((LOCALE.to_owned(), wording.lang.clone()));
     let shows_reference = rules.of(Field::Reference).visible;
     inputs.extend(hidden.into_iter().filter(|(name, _)| !(shows_reference && name == "reference")));
     let draft = Draft {
@@ -112,6 +113,7 @@ async fn form_again(
         errors: errors.iter().filter_map(|(field, problem)| field_error(field, problem)).collect(),
         networks: Some(Networks::of(networks.iter().map(|name| Brand::from_wire(name)))),
         failure,
+        query: Vec::new(),
         wording,
     };
     Ok(draft.answer(app, settings, rules))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 
-use super::wire::{Deleted, FormCreate, FormCreated};
+use super::wire::{Deleted, FormCreate, FormCreated, LocaleUsed};
 use crate::capture::forms::{self, Runner};
 use crate::http::body::JsonBody;
 use crate::http::caller::Merchant;
@@ -39,6 +39,7 @@ pub async fn create(
         id: created.form.id,
         callback_runner: created.settings.runner().as_str().to_owned(),
         ignored: created.ignored,
+        locale: created.locale.map(|told| LocaleUsed { requested: told.requested, used: told.used }),
     }))
 }
 
@@ -67,6 +68,9 @@ pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde
         "auto_advance": settings.auto_advance,
         "card_types": settings.brands.card_types,
         "cvv_lengths": settings.brands.cvv_lengths,
+        "locale": settings.languages.locale,
+        "translations": settings.languages.translations,
+        "showLanguageSelector": !settings.languages.choices().is_empty(),
         "allowed_origins": settings.allowed_origins,
         "js_links": settings.js_links,
         "additional_fields": settings.additional,

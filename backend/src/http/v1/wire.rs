@@ -179,6 +179,18 @@ pub struct FormCreated {
     /// Members of the body that this server does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
+    /// The language, where the body names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<LocaleUsed>,
+}
+
+/// The language that was asked for, and the one that a form has.
+#[derive(Serialize, ToSchema)]
+pub struct LocaleUsed {
+    /// As it stands in the body.
+    pub requested: String,
+    /// The form's language: the nearest that there is, else `en`.
+    pub used: String,
 }
 
 /// The body that makes a form.
@@ -243,6 +255,14 @@ pub struct FormCreate {
     hide_card: Option<bool>,
     /// The older name of the same, with the opposite meaning.
     show_card: Option<bool>,
+    /// The language of the form, such as `de` or `pt-BR`; the browser's where it is left out.
+    locale: Option<String>,
+    /// The merchant's own words: by language `form`, `submit`, `texts` and `name`.
+    translations: Option<serde_json::Value>,
+    /// Whether a person may choose the language; true where the form brings `translations` in another language than
+    /// English, else false.
+    #[schema(rename = "showLanguageSelector")]
+    show_language_selector: Option<bool>,
 }
 
 /// A further field of a form.
