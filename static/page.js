@@ -49,31 +49,180 @@
 
   // ---- Messages to the page that frames us
 
-  // With an allow-list the members of `told` go to its origins only; without one nobody learns them.
+  // Of several origins only one frames us; where the browser says which, the others need not be tried.
+  const around = location.ancestorOrigins && location.ancestorOrigins[0];
+  const targets = origins.includes(around) ? [around] : origins;
+  // What a page of any site may be told, where a form names no origins.
+  const PUBLIC = ["ready", "resize", "success", "error", "expired"];
+
+  // With an allow-list the members of `told` go to its origins only; without one nobody learns them, but for the
+  // height that a frame needs.
   function tell(type, told) {
     if (!framed) return;
-    const known = { type: type, form: config.form, unique_id: config.unique_id };
-    if (origins.length === 0) {
-      window.parent.postMessage(known, "*");
+    const open = origins.length === 0;
+    if (open && !PUBLIC.includes(type)) return;
+    const details = open && type !== "resize" ? {} : told;
+    const spoken = config.messages === "card_request" ? inCardRequestWords(type, details) : inOurWords(type, details);
+    if (spoken === undefined) return;
+    for (const target of open ? ["*"] : targets) window.parent.postMessage(spoken, target);
+  }
+
+  function inOurWords(type, told) {
+    return { type: "cardamom:" + type, form: config.form, unique_id: config.unique_id, ...told };
+  }
+
+  // The messages of the card request interface (spec B.3).
+  function inCardRequestWords(type, told) {
+    if (type === "ready" || type === "valid" || type === "invalid") return type;
+    if (type === "resize") return `frameDimensionsChanged:${told.width}:${told.height}`;
+    if (type === "success") {
+      const { token: cardToken, brand: cardType, last_four: lastDigits } = told;
+      return { messageType: "CardSubmitSuccess", cardToken, cardType, lastDigits };
     }
-    for (const origin of origins) {
-      window.parent.postMessage(Object.assign({}, known, told), origin);
+    if (type === "error" && told.reason === "invalid") return "invalid";
+    if (type === "error" || type === "expired") {
+      const message = type === "expired" ? "This form can no longer be used." : "The card was not stored.";
+      return { messageType: "CardSubmitFailure", message, errorCode: told.code };
     }
+    return undefined;
   }
 
   function succeeded(result) {
-    const response = result.response || {};
-    tell("cardamom:success", {
-      user: response.user,
-      token: response.token,
-      reference: response.reference,
-    });
-    run(callbacks.success, [response, result.request || {}], result.fallback);
+    const { user, token, reference } = result.response || {};
+    const { card_type, last_four } = result.request || {};
+    const inWords = config.messages === "card_request" ? { brand: card_type, last_four } : {};
+    tell("success", { user, token, reference, ...inWords });
+    run(callbacks.success, [result.response || {}, result.request || {}], result.fallback);
   }
 
   function failed(failure) {
-    tell("cardamom:error", { code: failure.code, status: failure.status });
+    const { code, status } = failure;
+    if (status === 404) tell("expired", { code });
+    else tell("error", { code, status, reason: reasonOf(status, failure.data) });
     run(callbacks.error, [failure]);
+  }
+
+  function reasonOf(status, data) {
+    if (status === 0) return "network";
+    if (status === 429) return "limit";
+    if (status >= 500) return "server";
+    return data && Array.isArray(data.errors) && data.errors.length > 0 ? "invalid" : "refused";
+  }
+
+  // The frame grows and shrinks with the form. The height of the window says nothing: it is what is asked for.
+  function tellSize() {
+    const size = { width: 0, height: 0 };
+    new ResizeObserver(() => {
+      const { width, height } = document.body.getBoundingClientRect();
+      const now = { width: Math.ceil(width), height: Math.ceil(height) };
+      if (now.width === size.width && now.height === size.height) return;
+      tell("resize", Object.assign(size, now));
+    }).observe(document.body);
+  }
+
+  // What happens in the form. The wasm tells how it stands with the fields: brand, whether all is complete, whether a
+  // problem is shown, and a word for each field; never what was entered.
+  function tellEvents() {
+    const fieldOf = (event) => (event.target.type === "hidden" ? "" : event.target.name);
+    form.addEventListener("focusin", (event) => fieldOf(event) && tell("focus", { field: fieldOf(event) }));
+    form.addEventListener("focusout", (event) => fieldOf(event) && tell("blur", { field: fieldOf(event) }));
+    document.addEventListener("cardamom:submit", () => tell("submit", {}));
+    document.addEventListener("cardamom:checked", (event) => tell(event.detail ? "valid" : "invalid", {}));
+    document.addEventListener("cardamom:refused", () => tell("error", { code: 400, status: 400, reason: "invalid" }));
+    document.addEventListener("cardamom:change", (event) => {
+      const [brand, complete, valid, ...fields] = event.detail.split(" ");
+      tell("change", {
+        brand,
+        complete: complete === "true",
+        valid: valid === "true",
+        fields: Object.fromEntries(fields.map((field) => field.split("="))),
+      });
+    });
+    form.addEventListener("input", () => {
+      // Without wasm only the browser's own check is known.
+      if (!form.noValidate) tell("change", { brand: "", complete: form.checkValidity(), valid: true, fields: {} });
+    });
+  }
+
+  // ---- What the page that frames us may ask for
+
+  // Only that page, only from an origin of the form, and nothing that shows or changes what was entered, or what
+  // the person reads beside it.
+  function listen() {
+    if (!framed || origins.length === 0) return;
+    addEventListener("message", (event) => {
+      if (event.source !== window.parent || !origins.includes(event.origin)) return;
+      const data = event.data;
+      if (config.messages === "card_request") {
+        if (data === "submit") submitForm();
+        else if (data === "validate") validateForm();
+      } else if (data && typeof data.type === "string") {
+        obey(data.type, data);
+      }
+    });
+  }
+
+  function obey(type, asked) {
+    if (type === "cardamom:submit") submitForm();
+    else if (type === "cardamom:focus") focusField(asked.field);
+    else if (type === "cardamom:reset") form.reset();
+    else if (type === "cardamom:theme") chooseScheme(asked.theme);
+    else if (type === "cardamom:locale") chooseLocale(asked.locale);
+  }
+
+  function submitForm() {
+    const button = document.getElementById("cardamom-submit");
+    if (form.isConnected && button && !button.disabled) form.requestSubmit(button);
+  }
+
+  function validateForm() {
+    if (!form.isConnected) return;
+    if (form.noValidate) form.dispatchEvent(new CustomEvent("cardamom:check"));
+    else tell(form.reportValidity() ? "valid" : "invalid", {});
+  }
+
+  function shownFields() {
+    return [...form.querySelectorAll("input:not([type=hidden]), select, textarea")];
+  }
+
+  function focusField(name) {
+    const fields = shownFields();
+    const wanted = fields.find((field) => field.name === name);
+    const open = fields.find((field) => field.value === "" || field.getAttribute("aria-invalid") === "true");
+    (wanted || open || fields[0])?.focus();
+  }
+
+  // Light or dark is all that a page may choose while a form is shown: with colours of its own it could hide a
+  // label or a message. Colours are set with the form, where their contrast is checked.
+  const media = new Map();
+  function chooseScheme(theme) {
+    const scheme = { light: "light", dark: "dark", auto: "" }[theme];
+    if (scheme === undefined) return;
+    document.documentElement.style.colorScheme = scheme;
+    for (const sheet of document.styleSheets) {
+      for (const rule of sheet.cssRules) {
+        const written = media.get(rule) || (rule.media && rule.media.mediaText);
+        const asked = /prefers-color-scheme:\s*(dark|light)/.exec(written || "");
+        if (!asked) continue;
+        media.set(rule, written);
+        const chosen = scheme === "" ? asked[0] : scheme === asked[1] ? "min-width: 0" : "max-width: 0";
+        rule.media.mediaText = written.replace(asked[0], chosen);
+      }
+    }
+  }
+
+  // Another language is another document, so nothing that was entered may be lost by it.
+  function chooseLocale(locale) {
+    if (typeof locale !== "string" || !/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/.test(locale)) return;
+    if (!form.isConnected || shownFields().some((field) => field.value !== field.defaultValue)) {
+      tell("error", { reason: "locale" });
+      return;
+    }
+    const address = new URL(location.href);
+    address.searchParams.set("locale", locale);
+    const secret = form.elements.namedItem("secret");
+    if (config.fragment && secret) address.hash = "secret=" + encodeURIComponent(secret.value);
+    location.replace(address);
   }
 
   // ---- What a callback asks for (security rule 15)
@@ -342,6 +491,7 @@
       if (event.target === languages) keepSecret();
       if (event.target !== form || event.defaultPrevented) return;
       if (posted) event.preventDefault();
+      else tell("submit", {});
       posted = true;
     });
     addEventListener("pageshow", () => {
@@ -351,7 +501,16 @@
     renewSubmits();
     if (config.beacon) tellFirstTouch();
     requestAnimationFrame(focusProblem);
-    tell("cardamom:ready", {});
+    if (framed && origins.length > 0 && config.submit_by_message) {
+      // The page around the frame has a button of its own.
+      document.getElementById("cardamom-submit").hidden = true;
+    }
+    tellEvents();
+    listen();
+    tell("ready", {});
+    if (!config.failure && form.querySelector('[aria-invalid="true"]')) {
+      tell("error", { code: 422, status: 422, reason: "invalid" });
+    }
   }
 
   // A browser copies the dots of a masked code. Who copies means what was typed.
@@ -365,6 +524,11 @@
     if (event.type === "cut") document.execCommand("delete");
   }
 
+  if (framed) {
+    document.documentElement.dataset.framed = "";
+    tellSize();
+  }
+  if (config.ended) tell("expired", { code: 404 });
   document.addEventListener("cardamom:success", (event) => succeeded(event.detail));
   document.addEventListener("cardamom:error", (event) => failed(event.detail));
   if (config.result) succeeded(config.result);

@@ -78,6 +78,16 @@ impl Assets {
         self.entries.get(name).ok_or_else(|| AssetsError::Missing(name.to_owned()))
     }
 
+    /// The versions of the script for shops, each as a classic script and as a module.
+    pub fn embed_versions(&self) -> impl Iterator<Item = (&str, &Entry, &Entry)> {
+        let mut names: Vec<_> = self.entries.keys().filter_map(|name| embed_version(name)).collect();
+        names.sort_by_key(|version| numbers(version));
+        names.into_iter().filter_map(|version| {
+            let entry = |file: &str| self.entries.get(&format!("embed/{version}/{file}"));
+            Some((version, entry("embed.js")?, entry("embed.mjs")?))
+        })
+    }
+
     /// The file with this name (the last part of its address), in the best encoding that the request's
     /// `Accept-Encoding` allows; `None` if there is no such file.
     pub fn find(&self, file_name: &str, accept_encoding: &str) -> Option<Served> {
@@ -90,6 +100,15 @@ impl Assets {
         let file = Files::get(&format!("{file_name}{suffix}"))?;
         Some(Served { bytes: file.data, content_type, content_encoding })
     }
+}
+
+fn embed_version(name: &str) -> Option<&str> {
+    name.strip_prefix("embed/")?.strip_suffix("/embed.js")
+}
+
+/// The numbers of a version, for its order.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').filter_map(|number| number.parse().ok()).collect()
 }
 
 /// Whether an `Accept-Encoding` names a coding and does not weigh it at nought (RFC 9110, 12.5.3).

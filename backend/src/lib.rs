@@ -24,3 +24,4 @@ pub mod root_key;
 pub mod storage;
 pub mod tls;
 pub mod vault;
+pub mod verify;

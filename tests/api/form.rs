@@ -48,11 +48,13 @@ async fn its_owner_reads_the_settings(app: TestApp) {
     let mut settings = code_only();
     settings["allowed_origins"] = json!(["https://shop.example/"]);
     settings["single_use"] = true.into();
+    settings["messages"] = "card_request".into();
     let id = text(&app.merchant.post("/v1/capture/iframe/", settings).await.ok()["id"]);
     let shown = app.merchant.get(&format!("/v1/capture/iframe/{id}")).await.ok();
     assert_eq!(shown["field_options"]["expiry"], json!({ "visible": false, "validate": true }));
     assert_eq!(shown["allowed_origins"], json!(["https://shop.example"]));
     assert_eq!((&shown["single_use"], &shown["callbacks"]), (&json!(true), &json!(true)));
+    assert_eq!((&shown["messages"], &shown["submit_by_message"]), (&json!("card_request"), &json!(false)));
     assert_eq!(shown["created_at"], "2027-01-15T08:00:00Z");
 }
 

@@ -82,3 +82,4 @@ mod seeds;
 mod theme;
 mod tokens;
 mod vault;
+mod verify;

@@ -19,6 +19,8 @@ use crate::database::Database;
 pub struct Ended {
     /// Whether it says that it succeeded.
     pub success: bool,
+    /// The number it ended with.
+    pub code: Option<i32>,
     /// Its output.
     pub out: String,
     /// Its errors and log.
@@ -146,6 +148,7 @@ pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
     let output = program().args(arguments).envs(environment.iter().copied()).output().await.unwrap();
     Ended {
         success: output.status.success(),
+        code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }

@@ -80,6 +80,8 @@ test("every page carries its headers, and none has an inline style or handler", 
     assert.equal(header("referrer-policy"), "no-referrer", name);
     assert.equal(header("cache-control"), "no-store", name);
     assert.equal(header("set-cookie"), null, name);
+    assert.equal(header("cross-origin-resource-policy"), "cross-origin", name);
+    assert.equal(header("cross-origin-embedder-policy"), name === "done" ? "credentialless" : "require-corp", name);
     const policy = header("content-security-policy");
     assert.match(policy, /default-src 'none'/, name);
     assert.match(policy, /base-uri 'none'/, name);
@@ -91,6 +93,7 @@ test("every page carries its headers, and none has an inline style or handler", 
   }
   const policy = (await fetch(url)).headers.get("content-security-policy");
   assert.ok(policy.endsWith(`frame-ancestors ${shop.url}`));
+  assert.match(policy, /; script-src 'self' 'wasm-unsafe-eval';/);
 });
 
 /** Submits the plain form; answers the address of what comes next. */

@@ -93,6 +93,31 @@ pub struct Settings {
     pub look: Look,
     /// Its language, the merchant's own words, and whether there is a choice.
     pub languages: FormLanguages,
+    /// The words in which page and parent speak.
+    pub messages: Messages,
+    /// Whether the page around the frame has a button of its own, so that ours is not shown there.
+    pub submit_by_message: bool,
+}
+
+/// The words in which a framed page and the page around it speak.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Messages {
+    /// Cardamom's own, which `embed.js` speaks.
+    #[default]
+    Cardamom,
+    /// Those of the card request interface (spec B.3).
+    CardRequest,
+}
+
+impl Messages {
+    /// The name on the wire (`messages`).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cardamom => "cardamom",
+            Self::CardRequest => "card_request",
+        }
+    }
 }
 
 /// Where a form's callbacks run (design.md, decision 6).
@@ -361,6 +386,8 @@ fn parse(mut body: Members, kind: FormKind) -> Result<(Settings, Vec<Url>, Vec<S
         brands: BrandSettings::take(&mut body)?,
         mask_cvv: take_bool(&mut body, "mask_cvv")?,
         force_keypad: take_bool(&mut body, "force_keypad")?,
+        messages: take_messages(&mut body)?,
+        submit_by_message: take_bool(&mut body, "submit_by_message")?,
         ..Settings::default()
     };
     if let Some(options) = body.take("field_options") {
@@ -458,6 +485,14 @@ fn take_text(body: &mut Members, name: &str) -> Result<Option<String>, Invalid> 
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => Ok(Some(text.to_string())),
         Some(_) => Err(Invalid::new(format!("/{name}"), "type", "This has to be a text.")),
+    }
+}
+
+fn take_messages(body: &mut Members) -> Result<Messages, Invalid> {
+    match take_text(body, "messages")?.as_deref() {
+        None | Some("cardamom") => Ok(Messages::Cardamom),
+        Some("card_request") => Ok(Messages::CardRequest),
+        Some(_) => Err(Invalid::new("/messages", "unknown", "Messages are cardamom or card_request.")),
     }
 }
 
@@ -584,6 +619,7 @@ mod tests {
             (r#"{"allowed_origins":["https://a.example; script-src *"]}"#, "/allowed_origins/0 origin"),
             (r#"{"allowed_origins":["https://a;script-src-elem"]}"#, "/allowed_origins/0 origin"),
             (r#"{"allowed_origins":["https://*"]}"#, "/allowed_origins/0 origin"),
+            (r#"{"messages":"loud"}"#, "/messages unknown"),
             (r#"{"css_links":["javascript:1"]}"#, "/css_links/0 url"),
         ] {
             assert_eq!(parsed(body).err().as_deref(), Some(problem), "{body}");

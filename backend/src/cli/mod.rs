@@ -4,6 +4,7 @@ mod idle;
 mod merchant;
 mod root_key;
 mod serve;
+mod verify_page;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -37,6 +38,10 @@ enum Command {
     RootKey(root_key::Command),
     /// Print the API document (OpenAPI 3.1).
     Openapi,
+    /// Print the list of the card page's scripts, with hashes and purposes.
+    Scripts,
+    /// Compare a live card page with what this binary serves: scripts, markup, security headers.
+    VerifyPage(verify_page::Arguments),
 }
 
 /// What every command ends with.
@@ -49,15 +54,24 @@ pub async fn run() -> ExitCode {
         Command::Merchant(command) => merchant::run(command).await,
         Command::RootKey(command) => root_key::run(command).await,
         Command::Openapi => print(&crate::http::document()),
+        Command::Scripts => verify_page::scripts(),
+        Command::VerifyPage(arguments) => {
+            return match verify_page::run(arguments).await {
+                Ok(code) => code,
+                Err(error) => failed(&*error, ExitCode::from(2)),
+            };
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nothing is left to do when the error stream is closed.
-            drop(writeln!(std::io::stderr(), "cardamom: {error}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&*error, ExitCode::FAILURE),
     }
+}
+
+fn failed(error: &dyn std::error::Error, code: ExitCode) -> ExitCode {
+    // Nothing is left to do when the error stream is closed.
+    drop(writeln!(std::io::stderr(), "cardamom: {error}"));
+    code
 }
 
 /// Prints a command's result, which is not a log line.

@@ -47,13 +47,19 @@ pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, 
         credentials.password
     );
     let base = app.public_url.as_str().trim_end_matches('/').to_owned();
-    let client = Arc::new(Client { api, credentials, base });
+    let script = app.assets.embed_versions().last().map(|(version, script, _)| pages::Script {
+        url: format!("{base}/embed/{version}/embed.js"),
+        integrity: script.integrity.clone(),
+    });
+    let script = script.ok_or("the script for shops was not built in: run ./dev build")?;
+    let client = Arc::new(Client { api, credentials, base, script });
     let router = Router::new()
         .route("/", get(shop))
+        .route("/shop.js", get(|| async { ([(header::CONTENT_TYPE, "text/javascript")], pages::SCRIPT) }))
         .route("/thanks", get(thanks))
         .route("/gallery", get(gallery::gallery))
         .route("/gallery/{state}", get(gallery::frame))
-        .layer(axum::middleware::map_response(guard))
+        .layer(axum::middleware::map_response_with_state(Arc::clone(&client), guard))
         .layer(axum::middleware::from_fn(own_name))
         .with_state(client);
     Ok(Shop { router, greeting })
@@ -70,6 +76,7 @@ struct Client {
     api: Router,
     credentials: Credentials,
     base: String,
+    script: pages::Script,
 }
 
 async fn credentials(app: &Arc<App>, file: &Path) -> Result<Credentials, Box<dyn std::error::Error>> {
@@ -118,25 +125,22 @@ impl Client {
     }
 }
 
-/// The checkout: asks for an endpoint and a form, as any merchant's backend does, and frames the page.
+/// The checkout: asks for an endpoint and a form, as any merchant's backend does, and mounts the form by the script
+/// for shops.
 async fn shop(State(client): State<Arc<Client>>) -> Result<Html<String>, StatusCode> {
     let endpoint =
         client.call(Method::POST, "/v1/capture?user=managed&ttl=PT30M&max_uses=5", &Value::Null).await?;
-    let callback = format!(
-        "function (response, request) {{ top.location.href = `{SHOP}/thanks?token=${{response.token}}&reference=${{response.reference}}`; }}"
-    );
-    let form = json!({ "success_callback": STANDARD.encode(callback), "allowed_origins": [SHOP] });
+    let form = json!({ "allowed_origins": [SHOP] });
     let form = client.call(Method::POST, "/v1/capture/iframe?form_type=pcd", &form).await?;
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let frame = format!(
-        "{}/v1/capture/iframe/{}?unique_id={}#secret={}",
-        client.base,
-        text(&form, "id"),
-        text(&endpoint, "unique_id"),
-        text(&endpoint, "secret")
-    );
-    Ok(Html(pages::shop(&frame)))
+    let options = json!({
+        "base": client.base,
+        "form": text(&form, "id"),
+        "uniqueId": text(&endpoint, "unique_id"),
+        "secret": text(&endpoint, "secret"),
+    });
+    Ok(Html(pages::shop(&client.script, &options)))
 }
 
 #[derive(Deserialize)]
@@ -172,12 +176,19 @@ async fn own_name(request: axum::extract::Request, next: axum::middleware::Next)
     (StatusCode::MISDIRECTED_REQUEST, "The demo shop is at http://localhost:8081.\n").into_response()
 }
 
-/// The shop's own policy: it frames the card page and the gallery's documents, and nothing else.
-async fn guard(mut response: Response) -> impl IntoResponse {
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self' http://127.0.0.1:* https:; base-uri 'none'; \
-                  form-action 'self'; frame-ancestors 'none'";
+/// The shop's own policy: its own script and the one for shops, the card page and the gallery's documents in
+/// frames, and nothing else.
+async fn guard(State(client): State<Arc<Client>>, mut response: Response) -> impl IntoResponse {
+    let Client { base, script, .. } = &*client;
+    let policy = format!(
+        "default-src 'none'; script-src 'self' {}; style-src 'unsafe-inline'; frame-src 'self' {base}; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'",
+        script.url
+    );
     let headers = response.headers_mut();
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(header::HeaderValue::from_static(policy));
+    if let Ok(policy) = header::HeaderValue::from_str(&policy) {
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
     headers.insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response

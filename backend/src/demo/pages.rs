@@ -3,8 +3,25 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-/// The checkout with the card page in a frame.
-pub fn shop(frame: &str) -> String {
+/// The script for shops, as a page names it.
+pub struct Script {
+    /// Its address.
+    pub url: String,
+    /// Its hash.
+    pub integrity: String,
+}
+
+/// The shop's own script: mounts the form and goes on when the card is stored.
+pub const SCRIPT: &str = r#"const place = document.getElementById("card");
+const card = Cardamom.mount(place, JSON.parse(place.dataset.card));
+card.on("success", ({ token, reference }) => {
+  location.href = "/thanks?" + new URLSearchParams({ token, reference });
+});
+card.on("expired", () => location.reload());
+"#;
+
+/// The checkout. The form comes into its place by script; the options stand in the page as data.
+pub fn shop(script: &Script, options: &Value) -> String {
     page(
         "Checkout",
         &html! {
@@ -18,7 +35,9 @@ pub fn shop(frame: &str) -> String {
                 p { "This page is the shop's. The form is Cardamom's, on another site: what you type there never reaches the shop." }
                 p.hint { "Test card: " code { "4111 1111 1111 1111" } ", any future date, code " code { "123" } "." }
             }
-            iframe src=(frame) title="Card details" {}
+            div id="card" data-card=(options) { noscript { p { "This shop needs scripts." } } }
+            script defer src=(script.url) integrity=(script.integrity) crossorigin="anonymous" {}
+            script defer src="/shop.js" {}
         },
     )
     .into_string()
@@ -69,7 +88,7 @@ header{display:flex;gap:.8rem;align-items:baseline;padding:1.2rem 1.5rem;border-
 main{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,26rem);gap:2.5rem;max-width:62rem;margin:2.5rem auto;padding:0 1.5rem}\
 @media(max-width:48rem){main{grid-template-columns:minmax(0,1fr);gap:1.5rem;margin:1.5rem auto;padding:0 1rem}}.wide{grid-column:1/-1}\
 h1{margin:0 0 1rem;line-height:1.2}ul{list-style:none;padding:0}\
-iframe{width:100%;height:36rem;border:1px solid var(--line);border-radius:14px;background:var(--sheet)}\
+#card{overflow:hidden;border:1px solid var(--line);border-radius:14px;background:var(--sheet)}\
 li{display:flex;justify-content:space-between;padding:.6rem 0;border-bottom:1px solid var(--line)}.sum{font-size:1.2rem;border:0}\
 .hint{color:var(--quiet)}code{font-family:ui-monospace,monospace}.token{word-break:break-all}.brand{text-transform:capitalize}\
 dt{color:var(--quiet);margin-top:.8rem}dd{margin:0}a{color:var(--link)}";

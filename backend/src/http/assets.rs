@@ -10,6 +10,19 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use super::router::App;
 
+/// `GET /embed/{version}/{file}`: the script for shops. A version never changes once it was released, so that
+/// the hash in a shop's page stays right.
+pub async fn embed(
+    state: State<Arc<App>>,
+    Path((version, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let name = format!("embed/{version}/{file}");
+    let entry = state.assets.entry(&name).map_err(|_| ApiError::not_found())?;
+    let file = entry.url.trim_start_matches(crate::assets::PATH).to_owned();
+    self::file(state, Path(file), headers).await
+}
+
 /// `GET /assets/{file}`
 pub async fn file(
     State(app): State<Arc<App>>,

@@ -6,6 +6,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::router::App;
+use super::scripts;
 
 /// `GET /openapi.json`
 pub fn json(document: &str) -> impl IntoResponse + use<> {
@@ -15,8 +17,8 @@ pub fn json(document: &str) -> impl IntoResponse + use<> {
     )
 }
 
-/// `GET /docs`
-pub fn page(document: &str) -> Result<Response, ApiError> {
+/// `GET /docs`. The script for shops is shown with this server's address and hashes.
+pub fn page(document: &str, app: &App) -> Result<Response, ApiError> {
     let document: Value = serde_json::from_str(document).map_err(|_| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side.")
     })?;
@@ -28,7 +30,7 @@ pub fn page(document: &str) -> Result<Response, ApiError> {
         (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
         (header::CONTENT_SECURITY_POLICY, policy),
     ];
-    Ok((headers, render(&document).into_string()).into_response())
+    Ok((headers, render(&document, &embedding(app)).into_string()).into_response())
 }
 
 fn style_hash() -> String {
@@ -37,7 +39,35 @@ fn style_hash() -> String {
     base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(STYLE))
 }
 
-fn render(document: &Value) -> Markup {
+/// How a page of a shop loads the script, with the newest version that this server has.
+fn embedding(app: &App) -> Markup {
+    let base = app.public_url.as_str().trim_end_matches('/');
+    let Some((version, script, module)) = app.assets.embed_versions().last() else { return html! {} };
+    let classic = format!(
+        "<script src=\"{base}/embed/{version}/embed.js\"\n  integrity=\"{}\" crossorigin=\"anonymous\"></script>",
+        script.integrity
+    );
+    let by_module = format!(
+        "<link rel=\"modulepreload\" href=\"{base}/embed/{version}/embed.mjs\"\n  integrity=\"{}\" crossorigin=\"anonymous\">\n\n\
+         import {{ mount }} from \"{base}/embed/{version}/embed.mjs\";",
+        module.integrity
+    );
+    html! {
+        section id="embedding" {
+            h2 { "The form in a page of yours" }
+            p { "As a classic script that defines " code { "Cardamom" } ", or as a module; both are of version " (version) ", which never changes:" }
+            pre { code { (classic) } }
+            pre { code { (by_module) } }
+            pre { code {
+                "Cardamom.mount(\"#card\", { base: \"" (base) "\", form: \"…\", uniqueId: \"…\", secret: \"…\" })\n"
+                "  .on(\"success\", ({ token, reference }) => { … });"
+            } }
+            p { "All scripts of the form with their hashes and purposes: " a href=(scripts::PATH) { "scripts.json" } "." }
+        }
+    }
+}
+
+fn render(document: &Value, embedding: &Markup) -> Markup {
     let text = |value: &Value, pointer: &str| {
         value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -62,6 +92,7 @@ fn render(document: &Value) -> Markup {
                     } }
                 }
                 main {
+                    (embedding)
                     @for (path, method, operation) in operations(document) { (section(path, method, operation)) }
                     (schemas(document))
                 }
@@ -143,7 +174,7 @@ fn anchor(path: &str, method: &str) -> String {
 }
 
 const STYLE: &str = "body{font:16px/1.55 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:2rem 1rem;color:#1b2430;background:#fff}\
-code{font:.92em ui-monospace,monospace}h2{margin-top:2.5rem;border-top:1px solid #d7dee6;padding-top:1.2rem;font-size:1.15rem}\
+code{font:.92em ui-monospace,monospace}pre{overflow-x:auto;padding:.8rem;border:1px solid #d7dee6}h2{margin-top:2.5rem;border-top:1px solid #d7dee6;padding-top:1.2rem;font-size:1.15rem}\
 .method{text-transform:uppercase;color:#0b6b4f;font-weight:700}nav ul{list-style:none;padding:0;line-height:1.9}\
 table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid #e6ebf0}\
 a{color:#0a5bb5}.auth{color:#5b6775}dt{margin-top:.5rem}dd{margin-left:1.5rem}\

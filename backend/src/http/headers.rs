@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
@@ -15,6 +15,16 @@ use super::error::{Internal, internal};
 
 /// The policy of answers that are no pages.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+/// What an answer carries, unless it sets the same header itself.
+pub const ALWAYS: [(&str, &str); 6] = [
+    ("content-security-policy", INERT),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=31536000"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
 
 /// Adds the headers that an answer does not set itself, and logs method, route, status and time: never the
 /// address, the query, a header or a body.
@@ -31,14 +41,8 @@ pub async fn finish(request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", id);
     }
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, INERT),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] {
+    for (name, value) in ALWAYS {
+        let name = HeaderName::from_static(name);
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -9,14 +9,15 @@ pub mod booking;
 mod caller;
 mod docs;
 mod error;
-mod headers;
+pub(crate) mod headers;
 mod health;
 mod openapi;
-mod pages;
+pub(crate) mod pages;
 mod params;
 mod paycard;
 mod proxies;
 mod router;
+pub mod scripts;
 mod v1;
 
 pub use openapi::document;

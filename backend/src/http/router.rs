@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderName, Method, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
-use super::{again, assets, booking, docs, headers, health, openapi, pages, v1};
+use super::{again, assets, booking, docs, headers, health, openapi, pages, scripts, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
@@ -125,6 +126,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .merge(captures)
         .merge(paycards)
         .merge(bookings())
+        .routes(routes!(scripts::show))
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -167,8 +169,9 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/logo/{form}", get(pages::logo))
         .merge(links())
         .route("/assets/{file}", get(assets::file))
+        .route("/embed/{version}/{file}", get(assets::embed))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))
-        .route("/docs", get(move || std::future::ready(docs::page(&page))))
+        .route("/docs", get(move |State(app): State<Arc<App>>| std::future::ready(docs::page(&page, &app))))
 }
 
 /// Recipients of links that merchants had sent.

@@ -33,6 +33,17 @@ pub struct Answer {
     pub retry_after: Option<String>,
 }
 
+/// What the far side answered to a [`Outgoing::get`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The HTTP status, whatever it is; a redirect is an answer like any other.
+    pub status: u16,
+    /// The headers, names in lower case. A value that is no text is shown with its odd bytes replaced.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
 /// Who can mend a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -126,18 +137,22 @@ impl Outgoing {
     /// Fetches a file of at most `max_bytes`.
     pub async fn get_bytes(&self, url: &Url, max_bytes: usize) -> Result<Vec<u8>, OutgoingError> {
         self.check(url)?;
-        let mut response = self.client.get(url.clone()).send().await.map_err(from_reqwest)?;
+        let response = self.client.get(url.clone()).send().await.map_err(from_reqwest)?;
         if !response.status().is_success() {
             return Err(OutgoingError::Status(response.status().as_u16()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(from_reqwest)? {
-            if chunk.len() > max_bytes - body.len() {
-                return Err(OutgoingError::TooLarge(max_bytes));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        body(response, max_bytes).await
+    }
+
+    /// Fetches whatever is there, of at most `max_bytes`. Any status is an answer.
+    pub async fn get(&self, url: &Url, max_bytes: usize) -> Result<Fetched, OutgoingError> {
+        self.check(url)?;
+        let response = self.client.get(url.clone()).send().await.map_err(from_reqwest)?;
+        let status = response.status().as_u16();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        Ok(Fetched { status, headers, body: body(response, max_bytes).await? })
     }
 
     /// Sends a body with these headers and keeps the head of the answer. Any status is an answer.
@@ -250,6 +265,17 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OutgoingError> 
         map.append(parsed, HeaderValue::try_from(value.as_str()).map_err(|_| refused())?);
     }
     Ok(map)
+}
+
+async fn body(mut response: reqwest::Response, max_bytes: usize) -> Result<Vec<u8>, OutgoingError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(from_reqwest)? {
+        if chunk.len() > max_bytes - body.len() {
+            return Err(OutgoingError::TooLarge(max_bytes));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn from_reqwest(error: reqwest::Error) -> OutgoingError {

@@ -5,4 +5,4 @@ mod address;
 mod client;
 
 pub use address::{Allowed, is_public};
-pub use client::{Answer, Fault, Outgoing, OutgoingError};
+pub use client::{Answer, Fault, Fetched, Outgoing, OutgoingError};

@@ -1,5 +1,6 @@
 //! Brings the server's form to life: reads it from the document, hydrates it, and attaches the listeners.
 
+mod change;
 mod dom;
 mod networks;
 mod picture;
@@ -39,11 +40,25 @@ fn attach(page: Page, live: &Live) {
     // An input method ends its composition without an input event of its own.
     for name in ["input", "compositionend"] {
         let (page, live) = (page.clone(), live.clone());
-        dom::listen(&form, name, move |event| typing::on_input(&event, &page, &live));
+        dom::listen(&form, name, move |event| {
+            typing::on_input(&event, &page, &live);
+            change::tell(&page, &live);
+        });
     }
     dom::listen(&form, "focusout", {
         let (page, live) = (page.clone(), live.clone());
-        move |event| typing::on_leave(&event, &page, &live)
+        move |event| {
+            typing::on_leave(&event, &page, &live);
+            change::tell(&page, &live);
+        }
+    });
+    dom::listen(&form, "cardamom:check", {
+        let (page, live) = (page.clone(), live.clone());
+        move |_| submit::check_only(&page, &live)
+    });
+    dom::listen(&form, "reset", {
+        let (page, live) = (page.clone(), live.clone());
+        move |_| submit::start_again(&page, &live)
     });
     dom::listen(&form, "click", {
         let page = page.clone();
@@ -54,6 +69,7 @@ fn attach(page: Page, live: &Live) {
         // away from under the pointer, and the click is lost.
         dom::listen(&button, "mousedown", |event: Event| event.prevent_default());
     }
+    change::tell(&page, live);
     let live = live.clone();
     dom::listen(&form, "submit", move |event: Event| {
         event.prevent_default();

@@ -18,7 +18,7 @@ pub(super) fn show(field: Field, text: &str, brand: Brand) {
         }
         Field::CardHolder => put(&picture, ".holder", text),
         Field::Expiry => put(&picture, ".until", if text.is_empty() { "•• / ••" } else { text }),
-        Field::Cvv | Field::Reference => {}
+        _ => {}
     }
 }
 

@@ -3,13 +3,13 @@
 use js_sys::{Array, Object, Reflect};
 use leptos::prelude::{Update, WithUntracked};
 use leptos::task::{spawn_local, tick};
-use shared::{Field, FieldError, Problem, Text};
+use shared::{FieldError, Problem, Text};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::dom::{self, Page};
-use super::refuse;
 use super::send::{Answer, send};
-use crate::ui::{self, Live, text};
+use super::{change, refuse};
+use crate::ui::{self, Live, State, text};
 
 /// Checks what was entered and sends it, unless that is under way already.
 pub(super) fn submit(page: &Page, live: &Live) {
@@ -17,10 +17,11 @@ pub(super) fn submit(page: &Page, live: &Live) {
         return;
     }
     live.update(|state| state.alert.clear());
-    if let Err(errors) = shared::check(&page.rules, &page.entry(), dom::today()) {
-        show(page, live, &errors);
+    if !check(page, live) {
+        dom::announce("cardamom:refused", &JsValue::NULL);
         return;
     }
+    dom::announce("cardamom:submit", &JsValue::NULL);
     live.update(|state| {
         state.refuse(&[]);
         state.busy = true;
@@ -31,6 +32,34 @@ pub(super) fn submit(page: &Page, live: &Live) {
         let answer = send(&page).await;
         finish(&page, &live, &answer).await;
     });
+}
+
+/// Checks what was entered and shows what is wrong, without sending.
+pub(super) fn check_only(page: &Page, live: &Live) {
+    let right = check(page, live);
+    dom::announce("cardamom:checked", &JsValue::from_bool(right));
+}
+
+/// After the inputs were emptied: no message of before stays. While a submit is under way nothing changes: it
+/// ends by itself.
+pub(super) fn start_again(page: &Page, live: &Live) {
+    live.update(State::start_again);
+    let (page, live) = (page.clone(), live.clone());
+    // The event comes before the inputs are emptied.
+    spawn_local(async move {
+        tick().await;
+        change::tell(&page, &live);
+    });
+}
+
+fn check(page: &Page, live: &Live) -> bool {
+    match shared::check(&page.rules, &page.entry(), dom::today()) {
+        Ok(_) => true,
+        Err(errors) => {
+            show(page, live, &errors);
+            false
+        }
+    }
 }
 
 async fn finish(page: &Page, live: &Live, answer: &Answer) {
@@ -48,6 +77,8 @@ fn succeed(page: &Page, live: &Live, response: &JsValue, body: &JsValue) {
     let next = get(body, "next").as_string();
     if let Some(next) = next.filter(|next| next.starts_with('/') && !next.starts_with("//")) {
         dom::say(&text(live, Text::Saved));
+        // The page around the frame is told here: the next page's origin is nobody's.
+        announce_success(response, body);
         // The form stays busy: the next page is on its way.
         if let Some(window) = web_sys::window() {
             let _ = window.location().assign(&next);
@@ -55,6 +86,10 @@ fn succeed(page: &Page, live: &Live, response: &JsValue, body: &JsValue) {
         return;
     }
     page.end(ui::SUCCESS);
+    announce_success(response, body);
+}
+
+fn announce_success(response: &JsValue, body: &JsValue) {
     let (request, fallback) = (get(body, "request"), get(body, "fallback"));
     let detail = object(&[("response", response), ("request", &request), ("fallback", &fallback)]);
     dom::announce("cardamom:success", &detail);
@@ -85,6 +120,7 @@ fn show(page: &Page, live: &Live, errors: &[FieldError]) {
     if let Some(field) = refuse(live, errors) {
         page.focus(field);
     }
+    change::tell(page, live);
 }
 
 /// The problems that have a place in this form.

@@ -29,13 +29,14 @@ pub(super) fn on_input(event: &Event, page: &Page, live: &Live) {
         });
     }
     if page.rules.auto_advance && typed.is_some_and(|typed| typed.input_type() == "insertText") {
-        advance(&input, field, page, live);
+        advance(&control, field, page, live);
     }
 }
 
 /// Goes on to the next field if this one is complete and right, and the caret at its end. A choice of brands is
 /// not passed over.
-fn advance(input: &HtmlInputElement, field: Field, page: &Page, live: &Live) {
+fn advance(control: &Element, field: Field, page: &Page, live: &Live) {
+    let Some(input) = control.dyn_ref::<HtmlInputElement>() else { return };
     let brand = live.with_untracked(|state| state.brand);
     let text = input.value();
     let digits = text.chars().filter(char::is_ascii_digit).count();
@@ -89,7 +90,7 @@ fn format(control: &Element, field: Field, page: &Page, live: &Live, kind: Kind)
         Field::Expiry => edit::expiry(&text, caret, kind),
         Field::Cvv => {
             let brand = live.with_untracked(|state| state.brand);
-            edit::cvv(&text, caret, page.rules.codes.longest(brand))
+            edit::run(&text, caret, page.rules.codes.longest(brand))
         }
         Field::RoutingNumber => edit::run(&text, caret, 9),
         Field::AccountNumber => edit::run(&text, caret, ACCOUNT_MAX),

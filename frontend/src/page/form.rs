@@ -268,7 +268,7 @@ mod tests {
         let mut page = page();
         page.wording = Wording { lang: "ar".to_owned(), rtl: true, texts: Texts::named() };
         let html = form_page(&page);
-        assert!(html.starts_with("<!DOCTYPE html><html lang=\"ar\" dir=\"rtl\">"));
+        assert!(html.starts_with("<!DOCTYPE html><html lang=\"ar\" dir=\"rtl\" "));
         let body = html.split("<body>").nth(1).unwrap();
         assert_eq!(body.matches("dir=\"ltr\"").count(), 3);
     }

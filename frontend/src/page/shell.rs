@@ -59,7 +59,7 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
         push(&mut page, &[" integrity=\"", &escape(&script.integrity), "\"></script>"]);
     }
     if let Some(assets) = shell.assets {
-        start(&mut page, shell.nonce, assets);
+        start(&mut page, &assets.glue);
     }
     page.push_str("</body></html>");
     page
@@ -90,8 +90,7 @@ fn style(page: &mut String, nonce: &str, css: &str) {
     push(page, &["<style nonce=\"", &escape(nonce), "\">", &css.replace('<', "\\3C "), "</style>"]);
 }
 
-/// The preload checks the integrity of the imported module; that of the wasm is checked by its fetch, because
-/// browsers do not check preloads for fetches.
+/// The integrity of the wasm is checked by the fetch that uses it: browsers do not check preloads for fetches.
 fn preload(page: &mut String, assets: &Assets) {
     let (glue, wasm) = (&assets.glue, &assets.wasm);
     push(page, &["<link rel=\"modulepreload\" href=\"", &escape(&glue.url)]);
@@ -99,20 +98,8 @@ fn preload(page: &mut String, assets: &Assets) {
     push(page, &["<link rel=\"preload\" as=\"fetch\" crossorigin href=\"", &escape(&wasm.url), "\">"]);
 }
 
-/// A failed start leaves a form that works as a plain POST, so it is no error for the person.
-fn start(page: &mut String, nonce: &str, assets: &Assets) {
-    push(page, &["<script type=\"module\" nonce=\"", &escape(nonce), "\">import init from"]);
-    push(page, &[&literal(&assets.glue.url), ";init({module_or_path:fetch(", &literal(&assets.wasm.url)]);
-    push(page, &[",{integrity:", &literal(&assets.wasm.integrity)]);
-    page.push_str("})}).catch(()=>console.warn(\"cardamom: the form works without wasm\"))</script>");
-}
-
-/// A JavaScript string. Addresses and hashes hold none of the characters that would need more than dropping.
-fn literal(text: &str) -> String {
-    let mut literal = String::from("\"");
-    literal.extend(
-        text.chars().filter(|c| !matches!(c, '"' | '\\' | '<' | '\n' | '\r' | '\u{2028}' | '\u{2029}')),
-    );
-    literal.push('"');
-    literal
+/// The module starts itself with the wasm of its own build, whose hash stands in it: no script stands here.
+fn start(page: &mut String, glue: &Asset) {
+    push(page, &["<script type=\"module\" src=\"", &escape(&glue.url)]);
+    push(page, &["\" integrity=\"", &escape(&glue.integrity), "\"></script>"]);
 }

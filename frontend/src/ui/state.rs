@@ -72,6 +72,11 @@ impl State {
         self.refused = !errors.is_empty();
     }
 
+    /// Forgets all but a submit that is under way.
+    pub fn start_again(&mut self) {
+        *self = Self { busy: self.busy, ..Self::new(self.texts.clone()) };
+    }
+
     /// What is wrong with a field.
     pub fn problem(&self, field: Field) -> Option<Problem> {
         self.problems.get(field.index()).copied().flatten()

@@ -18,6 +18,11 @@ export async function startElsewhere() {
   return startSite("localhost", () => "<!DOCTYPE html><title>Elsewhere</title><h1>Elsewhere</h1>");
 }
 
+/** A site that answers what `page(request, url, response)` does; it may set headers before. */
+export function startPages(page) {
+  return startSite("localhost", page);
+}
+
 async function startSite(host, page) {
   const requests = [];
   const server = createServer((request, response) => {
@@ -28,7 +33,7 @@ async function startSite(host, page) {
       requests.push({ method: request.method, path: url.pathname, query: url.searchParams, headers: request.headers, body });
       response.setHeader("content-type", "text/html; charset=utf-8");
       response.setHeader("access-control-allow-origin", "*");
-      response.end(page(request, url));
+      response.end(page(request, url, response));
     });
   });
   await new Promise((open) => server.listen(0, "127.0.0.1", open));

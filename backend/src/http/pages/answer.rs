@@ -13,6 +13,16 @@ use crate::capture::theme;
 use crate::crypto::{entropy, hex};
 use crate::http::router::App;
 
+/// What every page carries besides its policy. Parents that are isolated from other origins frame only documents
+/// that ask for the same and say that they may be framed.
+pub const PAGE_HEADERS: [(&str, &str); 5] = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "no-store"),
+    ("cross-origin-resource-policy", "cross-origin"),
+    ("cross-origin-embedder-policy", "require-corp"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+];
+
 /// What a page's script is told (`#cardamom-config`).
 pub struct Config<'a> {
     /// The form's id.
@@ -25,6 +35,8 @@ pub struct Config<'a> {
     pub result: Option<(&'a Value, &'a Value, Option<&'a str>)>,
     /// What was refused: status and message.
     pub failure: Option<(u16, &'a str)>,
+    /// Whether the endpoint cannot be used, or not any more.
+    pub ended: bool,
 }
 
 /// A nonce; hexadecimal, because minifiers drop quotes.
@@ -47,6 +59,9 @@ pub fn config(app: &App, settings: &Settings, wording: &Wording, config: &Config
         },
         "allowed_origins": settings.allowed_origins,
         "texts": { "continue": wording.get(Text::Continue) },
+        "messages": settings.messages.as_str(),
+        "submit_by_message": settings.submit_by_message,
+        "ended": config.ended,
         "insecure_navigation": is_at_home(&app.public_url),
         "result": config.result.map(|(response, request, fallback)| {
             json!({ "response": response, "request": request, "fallback": fallback })
@@ -116,24 +131,33 @@ pub fn notice(
 
 /// The page for everything that is not there, or not any more: one page, whatever the reason.
 pub fn gone(app: &App, wording: Wording) -> Response {
-    notice(app, StatusCode::NOT_FOUND, Notice::Gone, &Settings::default(), wording, None)
+    ended(app, &Settings::default(), wording)
+}
+
+/// The page for an endpoint that cannot be used any more: it tells the page around the frame, and names nothing.
+pub fn ended(app: &App, settings: &Settings, wording: Wording) -> Response {
+    let told = Config { form: "", unique_id: "", fragment: false, result: None, failure: None, ended: true };
+    let told = config(app, settings, &wording, &told);
+    notice(app, StatusCode::NOT_FOUND, Notice::Gone, settings, wording, Some(told))
+}
+
+/// Adds what every page carries. A redirect to a page carries it too: around an isolated page's frame the browser
+/// asks it of both.
+pub fn complete(response: &mut Response) {
+    for (name, value) in PAGE_HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// A document with its policy.
 pub fn html(status: StatusCode, document: String, policy: &str) -> Response {
     let mut response = (status, document).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // The parts were checked when the form was made, so the policy is a valid header.
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-    headers.insert(
-        "permissions-policy",
-        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    );
+    complete(&mut response);
     response
 }
 

@@ -15,7 +15,7 @@ use super::answer::{self, Config};
 use super::language::{Locale, choices, usable_query};
 use super::policy;
 use crate::capture::fill::{self, Filed, FillError, Filled};
-use crate::capture::forms::{self, Runner, Settings};
+use crate::capture::forms::{self, Messages, Runner, Settings};
 use crate::capture::once;
 use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, endpoints, facts::Facts};
@@ -33,6 +33,11 @@ use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
 use crate::vault::Invalid;
 use crate::vault::members::NETWORK;
+
+/// Parameters of the card request interface's form, in any case (spec B.3). The origins are the form's own: an
+/// address may not name others.
+const BY_MESSAGE: &str = "submitWithPostMessage";
+const OTHERS: [&str; 3] = [BY_MESSAGE, "postMessageHost", "useCustomValidation"];
 
 /// `GET /v1/capture/iframe/{form}`: with Basic auth the configuration, otherwise the page.
 #[utoipa::path(get, path = "/v1/capture/iframe/{form}", tag = "forms",
@@ -97,7 +102,9 @@ pub async fn submit(
     let mut filled = filled(form, texts, address);
     let locale = Locale::of(fields.find(LOCALE));
     let target = answer_plain(&app, &mut filled, &locale).await?;
-    Ok(Redirect::to(&target).into_response())
+    let mut response = Redirect::to(&target).into_response();
+    answer::complete(&mut response);
+    Ok(response)
 }
 
 /// What a link to a page brings.
@@ -138,7 +145,7 @@ async fn with_secret(
     };
     if !current.as_ref().is_some_and(usable) {
         let wording = settings.wording(opened.asked);
-        return Ok(answer::notice(app, StatusCode::NOT_FOUND, Notice::Gone, &settings, wording, None));
+        return Ok(answer::ended(app, &settings, wording));
     }
     let rules = fill::rules_for(&settings, endpoint.lock.as_ref());
     Ok(show(app, opened, &settings, rules, Some(&facts)))
@@ -183,13 +190,25 @@ pub fn show(
     }
     let others: Vec<_> = params
         .iter()
-        .filter(|(name, _)| !fill::OWN.contains(name) && !is_field(settings, &rules, name))
+        .filter(|(name, _)| {
+            !fill::OWN.contains(name)
+                && !is_field(&settings, &rules, name)
+                && !OTHERS.iter().any(|other| other.eq_ignore_ascii_case(name))
+        })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     hidden.extend(fill::usable_extra(&others));
     // The language of the address is that of the pages that follow.
     hidden.extend(params.find(LOCALE).map(|_| (LOCALE.to_owned(), wording.lang.clone())));
     let fragment = params.find("secret").is_none();
+    let by_message = params
+        .iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case(BY_MESSAGE) && value.eq_ignore_ascii_case("true"));
+    let mut settings = settings.clone();
+    if by_message {
+        settings.messages = Messages::CardRequest;
+        settings.submit_by_message = true;
+    }
     let title = shown("title").map(|title| title.chars().take(100).collect::<String>());
     let draft = Draft {
         form: opened.form,
@@ -204,7 +223,7 @@ pub fn show(
         query: usable_query(params),
         wording,
     };
-    draft.answer(app, settings, rules)
+    draft.answer(app, &settings, rules)
 }
 
 /// Whether the form has a field of a name: then a link's member of that name is left out.
@@ -250,6 +269,7 @@ impl Draft<'_> {
             fragment: self.fragment,
             result: None,
             failure,
+            ended: false,
         };
         let status = if self.errors.is_empty() && self.failure.is_none() {
             StatusCode::OK

@@ -6,9 +6,9 @@ pub mod form;
 mod language;
 pub mod link;
 mod logo;
-mod policy;
+pub mod policy;
 mod result;
 
-pub use answer::look;
+pub use answer::{PAGE_HEADERS, look};
 pub use logo::logo;
 pub use result::{done, result};

@@ -10,10 +10,11 @@ fn frame_ancestors(settings: &Settings) -> String {
     format!("; frame-ancestors {}", settings.allowed_origins.join(" "))
 }
 
-/// The card page and our own result pages. No merchant script runs on them.
+/// The card page and our own result pages. No merchant script runs on them, and no inline script at all: the
+/// nonce is for styles alone.
 pub fn card_page(nonce: &str, settings: &Settings) -> String {
     format!(
-        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'nonce-{nonce}'; \
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'nonce-{nonce}'; \
          img-src 'self' data:; connect-src 'self'; worker-src data:; form-action 'self'; base-uri 'none'{}",
         frame_ancestors(settings)
     )

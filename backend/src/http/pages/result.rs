@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use frontend::Notice;
 use shared::{Brand, Field, FieldError, Networks, Problem, Wording};
@@ -37,6 +37,7 @@ pub async fn result(
                 fragment: false,
                 result: Some((response, request, fallback.as_deref())),
                 failure: None,
+                ended: false,
             };
             // The second reader sees that it worked, and nothing else.
             let config = (!read.again).then(|| answer::config(&app, &settings, &wording, &config));
@@ -64,7 +65,11 @@ pub async fn done(
     }
     let nonce = answer::nonce(&app);
     let page = done_page::page(&nonce, &settings, &wording, response, request);
-    Ok(answer::html(StatusCode::OK, page, &policy::done_page(&nonce, &settings)))
+    let mut response = answer::html(StatusCode::OK, page, &policy::done_page(&nonce, &settings));
+    // The merchant's scripts come from servers that need not know of isolation; they come without credentials.
+    let without_credentials = HeaderValue::from_static("credentialless");
+    response.headers_mut().insert("cross-origin-embedder-policy", without_credentials);
+    Ok(response)
 }
 
 async fn find(app: &App, id: &str) -> Result<Option<(Read, Settings)>, ApiError> {

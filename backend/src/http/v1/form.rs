@@ -72,6 +72,8 @@ pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde
         "translations": settings.languages.translations,
         "showLanguageSelector": !settings.languages.choices().is_empty(),
         "allowed_origins": settings.allowed_origins,
+        "messages": settings.messages.as_str(),
+        "submit_by_message": settings.submit_by_message,
         "js_links": settings.js_links,
         "additional_fields": settings.additional,
         "consent": settings.consent,

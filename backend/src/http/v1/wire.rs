@@ -231,6 +231,10 @@ pub struct FormCreate {
     js_links: Option<Vec<String>>,
     /// Origins that may frame the page and are told results.
     allowed_origins: Option<Vec<String>>,
+    /// The words in which page and parent speak: `cardamom` (what `embed.js` speaks) or `card_request`.
+    messages: Option<String>,
+    /// Whether the page around the frame has a button of its own, so that the form's is not shown there.
+    submit_by_message: Option<bool>,
     /// Switches the Luhn check off.
     disable_luhn: Option<bool>,
     /// Accepted; numbers are always stored without spaces.
