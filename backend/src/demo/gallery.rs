@@ -211,7 +211,8 @@ mod tests {
                 "focus" => ("<input data-focus", 1),
                 "invalid" => ("aria-invalid=\"true\"", 2),
                 "submitting" => ("aria-disabled=\"true\"", 1),
-                "error" => (FAILED, 1),
+                // The alert, and the text among those that the browser is handed.
+                "error" => (FAILED, 2),
                 "success" => ("notice good", 1),
                 "expired" => ("Link expired", 1),
                 "picture" | "plum" => ("id=\"cardamom-picture\"", 1),

@@ -78,7 +78,7 @@ mod usual {
                 input_type: if field == Field::Consent { "checkbox" } else { "text" },
                 autocomplete: field.autocomplete().to_owned(),
                 inputmode: numeric.then_some("numeric"),
-                placeholder: placeholder(field, texts),
+                placeholder: Some(placeholder(field, texts)),
                 // Numbers are written from left to right in every language.
                 dir: numeric.then_some("ltr"),
                 autocapitalize: match field {
@@ -99,12 +99,12 @@ mod usual {
         }
     }
 
-    fn placeholder(field: Field, texts: &Texts) -> Option<String> {
+    fn placeholder(field: Field, texts: &Texts) -> String {
         match field {
-            Field::CardNumber => Some("1234 1234 1234 1234".to_owned()),
-            Field::Expiry => Some(texts.get(Text::ExpiryPlaceholder).to_owned()),
+            Field::CardNumber => "1234 1234 1234 1234".to_owned(),
+            Field::Expiry => texts.get(Text::ExpiryPlaceholder).to_owned(),
             // Never empty: a label that lies in its empty input is moved by `:placeholder-shown`.
-            _ => Some(" ".to_owned()),
+            _ => " ".to_owned(),
         }
     }
 
