@@ -67,7 +67,7 @@ for (const [locale, texts] of Object.entries(TEXTS)) {
 
 test("another language opens the page anew, with a secret in the fragment", async () => {
   const created = await merchant.form({ showLanguageSelector: true });
-  const url = merchant.fragmentUrl(created.id, await merchant.endpoint());
+  const url = merchant.fragmentUrl(created, await merchant.endpoint());
   await b.withPage(browser, async (page) => {
     await page.goto(url);
     await b.hydrated(page);

@@ -42,6 +42,7 @@ pub struct Submission {
 }
 
 /// What a hosted form changes about a capture.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Copy, Debug)]
 pub struct FormSwitches {
     /// Whether numbers are checked by their check digits.

@@ -97,9 +97,7 @@ pub fn names_card_number(text: &str) -> bool {
     let has = |word: &&str| plain.contains(&self::plain(word));
     let marked = ComposingNormalizerBorrowed::new_nfkc().normalize(&text.to_lowercase()).into_owned();
     let marked: String = marked.chars().filter(|c| c.is_alphanumeric()).collect();
-    NUMBER
-        .iter()
-        .any(|(card, number)| card.iter().any(|word| has(&word)) && number.iter().any(|word| has(&word)))
+    NUMBER.iter().any(|(card, number)| card.iter().any(&has) && number.iter().any(&has))
         || CODE.iter().any(has)
         || MARKED.iter().any(|word| marked.contains(word))
         || words(text).any(|word| SHORT.contains(&word.as_str()))

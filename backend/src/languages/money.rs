@@ -2,6 +2,7 @@
 
 use icu_decimal::DecimalFormatter;
 use icu_decimal::input::Decimal;
+use icu_decimal::options::DecimalFormatterOptions;
 use icu_locale::Locale;
 
 /// Languages that write the currency before the amount, and whether a space stands between (CLDR, standard pattern).
@@ -37,7 +38,7 @@ const SIGNS: &[(&str, &str)] = &[
 pub fn money(tag: &str, amount: &str, currency: &str) -> Option<String> {
     let locale: Locale = format!("{tag}-u-nu-latn").parse().ok()?;
     let decimal: Decimal = amount.parse().ok()?;
-    let formatter = DecimalFormatter::try_new(locale.into(), Default::default()).ok()?;
+    let formatter = DecimalFormatter::try_new(locale.into(), DecimalFormatterOptions::default()).ok()?;
     let digits = formatter.format(&decimal).to_string();
     let sign = SIGNS.iter().find(|(code, _)| *code == currency).map(|(_, sign)| *sign);
     let shown = sign.unwrap_or(currency);

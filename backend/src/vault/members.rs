@@ -70,6 +70,7 @@ pub struct Sorted {
 }
 
 /// What may stand in a body.
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
 #[derive(Clone, Copy)]
 pub struct Rules {
     /// Whether the number is checked by Luhn, and a routing number by its check digit; off only by a form.

@@ -192,7 +192,7 @@ pub fn show(
         .iter()
         .filter(|(name, _)| {
             !fill::OWN.contains(name)
-                && !is_field(&settings, &rules, name)
+                && !is_field(settings, &rules, name)
                 && !OTHERS.iter().any(|other| other.eq_ignore_ascii_case(name))
         })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
