@@ -3,8 +3,9 @@
 
 mod gallery;
 mod pages;
+mod requests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -52,13 +53,14 @@ pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, 
         integrity: script.integrity.clone(),
     });
     let script = script.ok_or("the script for shops was not built in: run ./dev build")?;
-    let client = Arc::new(Client { api, credentials, base, script });
+    let client = Arc::new(Client { api, credentials, base, script, data_dir: data_dir.to_owned() });
     let router = Router::new()
         .route("/", get(shop))
         .route("/shop.js", get(|| async { ([(header::CONTENT_TYPE, "text/javascript")], pages::SCRIPT) }))
         .route("/thanks", get(thanks))
         .route("/gallery", get(gallery::gallery))
         .route("/gallery/{state}", get(gallery::frame))
+        .merge(requests::routes())
         .layer(axum::middleware::map_response_with_state(Arc::clone(&client), guard))
         .layer(axum::middleware::from_fn(own_name))
         .with_state(client);
@@ -77,6 +79,7 @@ struct Client {
     credentials: Credentials,
     base: String,
     script: pages::Script,
+    data_dir: PathBuf,
 }
 
 async fn credentials(app: &Arc<App>, file: &Path) -> Result<Credentials, Box<dyn std::error::Error>> {
@@ -112,6 +115,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::AUTHORIZATION, format!("Basic {login}"))
+            .header("prefer", "return=representation")
             .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
             .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
         let response = self.api.clone().oneshot(request).await.unwrap_or_else(|never| match never {});

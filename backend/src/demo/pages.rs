@@ -66,17 +66,28 @@ pub fn thanks(card: &Value) -> String {
     .into_string()
 }
 
-fn page(title: &str, body: &Markup) -> Markup {
+/// A page of the shop.
+pub fn page(title: &str, body: &Markup) -> Markup {
+    document(title, body, false)
+}
+
+/// A page that loads itself again every two seconds.
+pub fn refreshing(title: &str, body: &Markup) -> Markup {
+    document(title, body, true)
+}
+
+fn document(title: &str, body: &Markup, refreshing: bool) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                @if refreshing { meta http-equiv="refresh" content="2"; }
                 title { (title) " · Spice & Co" }
                 style { (PreEscaped(STYLE)) }
             }
-            body { header { b { "Spice & Co" } span { "demo shop" } } main { (body) } }
+            body { header { b { "Spice & Co" } span { "demo shop" } nav { a href="/" { "Checkout" } " " a href="/request" { "Card by phone" } } } main { (body) } }
         }
     }
 }
@@ -91,4 +102,7 @@ h1{margin:0 0 1rem;line-height:1.2}ul{list-style:none;padding:0}\
 #card{overflow:hidden;border:1px solid var(--line);border-radius:14px;background:var(--sheet)}\
 li{display:flex;justify-content:space-between;padding:.6rem 0;border-bottom:1px solid var(--line)}.sum{font-size:1.2rem;border:0}\
 .hint{color:var(--quiet)}code{font-family:ui-monospace,monospace}.token{word-break:break-all}.brand{text-transform:capitalize}\
-dt{color:var(--quiet);margin-top:.8rem}dd{margin:0}a{color:var(--link)}";
+label{display:block;margin:0 0 1rem;max-width:24rem}input,select{display:block;width:100%;padding:.6rem;font:inherit;color:inherit;background:var(--sheet);border:1px solid var(--line);border-radius:8px}\
+button{padding:.7rem 1.2rem;font:inherit;font-weight:600;color:#fff;background:#2f6b2a;border:0;border-radius:8px;cursor:pointer}\
+nav{margin-inline-start:auto}nav a{margin-inline-start:1rem}.message{padding:1rem 1.2rem;border:1px solid var(--line);border-radius:12px;background:var(--sheet);overflow-wrap:anywhere}\
+.message p{margin:0;min-height:1.5em}dt{color:var(--quiet);margin-top:.8rem}dd{margin:0}a{color:var(--link)}";
