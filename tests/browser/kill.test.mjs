@@ -1,0 +1,159 @@
+// kill -9 while messages leave, forms are sent and callbacks are delivered: no request is lost, no card is stored
+// twice, and each state is told under an id of its own. CARDAMOM_ROUNDS says how often.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { eventually } from "./lib/browser.mjs";
+import { startMail } from "./lib/mail.mjs";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const BINARY = resolve(ROOT, process.env.CARDAMOM_BIN ?? "target/debug/cardamom");
+const ROUNDS = Number(process.env.CARDAMOM_ROUNDS ?? 5);
+
+/** Published test numbers. */
+const NUMBERS = ["4111111111111111", "5555555555554444", "378282246310005", "6011111111111117"];
+
+const stops = [];
+after(() => Promise.all(stops.map((stop) => stop())));
+
+// Takes callbacks.
+async function startReceiver() {
+  const calls = [];
+  const http = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => (body += chunk));
+    request.on("end", () => {
+      calls.push({ id: request.headers["webhook-id"], ...JSON.parse(body) });
+      response.end();
+    });
+  });
+  await new Promise((open) => http.listen(0, "127.0.0.1", open));
+  stops.push(async () => http.closeAllConnections() ?? http.close());
+  return { calls, url: `http://127.0.0.1:${http.address().port}/status` };
+}
+
+// A server over one folder that is started and killed again and again, always at one address.
+async function startNode(folder, mail) {
+  const env = {
+    ...process.env,
+    CARDAMOM_SMTP_URL: mail.url,
+    CARDAMOM_ALLOW_HTTP_CALLBACKS: "true",
+    CARDAMOM_ALLOW_PRIVATE_ADDRESSES: "127.0.0.0/8",
+  };
+  const port = await new Promise((found) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => found(port));
+    });
+  });
+  const node = { url: `http://127.0.0.1:${port}`, child: null };
+  node.start = async () => {
+    node.child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${port}`, "--data-dir", folder], {
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const lines = createInterface({ input: node.child.stderr });
+    await new Promise((started, failed) => {
+      lines.on("line", (line) => line.includes("serving") && started());
+      lines.on("close", () => failed(new Error("the server did not start")));
+    });
+  };
+  node.kill = async () => {
+    const ended = new Promise((done) => node.child.once("exit", done));
+    node.child.kill("SIGKILL");
+    await ended;
+  };
+  return node;
+}
+
+test(`nothing is lost and nothing is stored twice over ${ROUNDS} kills`, { timeout: 60_000 + ROUNDS * 20_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cardamom-kill-"));
+  stops.push(() => rm(folder, { recursive: true, force: true }));
+  const [mail, receiver] = [await startMail(), await startReceiver()];
+  stops.push(mail.stop);
+  const node = await startNode(folder, mail);
+  stops.push(async () => node.child.kill("SIGKILL"));
+  process.once("exit", () => node.child?.kill("SIGKILL"));
+  await node.start();
+  const { stdout } = await promisify(execFile)(BINARY, ["merchant", "create", "Kill", "--json", "--data-dir", folder]);
+  const { user, password } = JSON.parse(stdout);
+  const headers = { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
+  const get = async (path) => (await fetch(node.url + path, { headers })).json();
+
+  // What the server has acknowledged; an answer that never came promises nothing.
+  const made = new Set();
+  const filled = new Map();
+  let count = 0;
+  const make = async () => {
+    const body = { RecipientEmail: `r${count++}@example.com`, CallbackUrl: receiver.url };
+    const response = await fetch(`${node.url}/api/cardrequest`, { method: "POST", headers, body: JSON.stringify(body) });
+    if (response.status === 201) made.add(response.headers.get("location").split("/").pop());
+  };
+  const fill = async (link) => {
+    const number = NUMBERS[randomInt(NUMBERS.length)];
+    const card = { card_number: number, card_holder: "Ada", expiry: "05/31", cvv: number.length === 15 ? "1234" : "123" };
+    const response = await fetch(link, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(card),
+    });
+    if (response.status === 200) filled.set(link, true);
+    else if (response.status === 404) filled.set(link, filled.get(link) ?? false);
+  };
+  const links = () => new Set(mail.messages.map(({ text }) => /https?:\/\/\S+\/r\/[0-9a-f]{32}/.exec(text)[0]));
+  const open = () => [...links()].filter((link) => !filled.has(link));
+
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // What the kill breaks off was promised nothing.
+    const work = [make(), make(), make(), ...open().map(fill), ...open().map(fill)].map((one) => one.catch(() => {}));
+    await new Promise((next) => setTimeout(next, randomInt(20, 400)));
+    await node.kill();
+    await Promise.all(work);
+    await node.start();
+  }
+
+  // Everything comes to its end by itself, but for the forms, which people fill.
+  const list = async () => {
+    const items = [];
+    for (let cursor = ""; cursor !== undefined; ) {
+      const page = await get(`/api/cardrequest?limit=100&cursor=${cursor}`);
+      items.push(...page.Items);
+      cursor = page.NextCursor;
+    }
+    return items;
+  };
+  await eventually(async () => {
+    await Promise.allSettled(open().map(fill));
+    const items = await list();
+    return items.length > 0 && items.every(({ Status }) => Status === "CardStored");
+  }, "every request to be filled", 60_000);
+  const items = await list();
+  for (const id of made) assert.ok(items.some(({ RequestID }) => RequestID === id), "an acknowledged request is lost");
+  assert.equal(new Set(items.map(({ CardUri }) => CardUri)).size, items.length);
+  const cards = (await get("/v1/vault?user=managed&limit=1000")).managed;
+  assert.equal(cards.length, items.length, "as many cards as requests");
+  assert.equal([...filled.values()].filter((stored) => stored).length <= items.length, true);
+
+  for (const { RequestID } of items) {
+    const told = () => {
+      const first = new Map();
+      for (const call of receiver.calls.filter((call) => call.RequestID === RequestID)) {
+        if (!first.has(call.id)) first.set(call.id, call.LastNotifiedStatus);
+      }
+      return [...first.values()];
+    };
+    await eventually(() => told().length >= 3, `the callbacks of ${RequestID}`, 60_000);
+    assert.deepEqual(told(), ["MessageQueued", "FormViewed", "CardStored"]);
+  }
+  await node.kill();
+});
