@@ -24,7 +24,8 @@ on_both_engines! {
     a_merchant_is_known_by_its_id,
 }
 
-fn request(shop: &Shop, code: &str) -> CardRequest {
+/// A request for a security code.
+pub fn request(shop: &Shop, code: &str) -> CardRequest {
     CardRequest {
         id: RequestId::new(NOW, &*shop.db.entropy),
         merchant: shop.merchant.clone(),

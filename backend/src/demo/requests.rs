@@ -115,9 +115,9 @@ async fn message(client: &Client, id: &str) -> Result<Option<String>, StatusCode
     let events = client.call(Method::GET, "/v1/delivery?limit=1000", &Value::Null).await?;
     let subject = format!("{id}.message");
     let event = events.as_array().and_then(|events| {
-        let mine =
+        let mut mine =
             events.iter().filter(|event| event.get("subject").and_then(Value::as_str) == Some(&subject));
-        mine.last().map(|event| text(event, "id"))
+        mine.next_back().map(|event| text(event, "id"))
     });
     let Some(event) = event else { return Ok(None) };
     Ok(read(&client.data_dir.join(MESSAGES).join(format!("{event}.eml"))))

@@ -136,6 +136,7 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::PageResult => ("page result", "outcome"),
         WrapPlace::FormSubmit => ("form submit", "answer"),
         WrapPlace::Event => ("event", "body"),
+        WrapPlace::CardRequest => ("card request", "details"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

@@ -53,11 +53,13 @@ pub enum WrapPlace {
     Event,
     /// What a merchant's webhooks are signed with.
     WebhookSecret,
+    /// What a card request says of its recipient.
+    CardRequest,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -68,6 +70,7 @@ impl WrapPlace {
         Self::FormSubmit,
         Self::Event,
         Self::WebhookSecret,
+        Self::CardRequest,
     ];
 
     /// The table and the column.
@@ -87,6 +90,7 @@ impl WrapPlace {
             Self::PageResult => ("page_result", "sealed", "id_hash", None, Owner::Row),
             Self::FormSubmit => ("form_submit", "sealed", "id_hash", None, Owner::Row),
             Self::Event => ("outbox_event", "sealed", "id", None, Owner::Row),
+            Self::CardRequest => ("card_request", "sealed", "id", None, Owner::Row),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }
