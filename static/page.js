@@ -182,7 +182,9 @@
   }
 
   function shownFields() {
-    return [...form.querySelectorAll("input:not([type=hidden]), select, textarea")];
+    // The brands of a co-badged card are hidden until there is a choice.
+    const fields = [...form.querySelectorAll("input:not([type=hidden]), select, textarea")];
+    return fields.filter((field) => !field.closest("[hidden]"));
   }
 
   function focusField(name) {
