@@ -12,6 +12,7 @@ pub mod config;
 pub mod core;
 pub mod crypto;
 pub mod demo;
+pub mod gateways;
 pub mod http;
 pub mod json;
 pub mod languages;

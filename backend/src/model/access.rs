@@ -28,11 +28,33 @@ pub enum Scope {
     Events,
     /// Read a stored security code, which counts as a use of it. Never given by default.
     CvvRead,
+    /// Send stored cards to other services.
+    Proxy,
+    /// Have cards asked for by e-mail and text message.
+    Request,
+    /// Create payment invoices, capture, void and refund them.
+    Invoice,
+    /// Run gateway transactions.
+    Gateway,
+    /// Create, list and revoke the merchant's credentials, and set what is set for the whole merchant.
+    Admin,
 }
 
 impl Scope {
-    const ALL: [Self; 6] =
-        [Self::CaptureCreate, Self::FormWrite, Self::CardWrite, Self::CardRead, Self::Events, Self::CvvRead];
+    /// All scopes.
+    pub const ALL: [Self; 11] = [
+        Self::CaptureCreate,
+        Self::FormWrite,
+        Self::CardWrite,
+        Self::CardRead,
+        Self::Events,
+        Self::CvvRead,
+        Self::Proxy,
+        Self::Request,
+        Self::Invoice,
+        Self::Gateway,
+        Self::Admin,
+    ];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +65,11 @@ impl Scope {
             Self::CardRead => "card:read",
             Self::Events => "events",
             Self::CvvRead => "cvv:read",
+            Self::Proxy => "proxy",
+            Self::Request => "request",
+            Self::Invoice => "invoice",
+            Self::Gateway => "gateway",
+            Self::Admin => "admin",
         }
     }
 
@@ -54,12 +81,12 @@ impl Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     /// All that a new merchant's credentials may do: everything but reading security codes.
     pub fn usual() -> Self {
-        Self::of(&[Scope::CaptureCreate, Scope::FormWrite, Scope::CardWrite, Scope::CardRead, Scope::Events])
+        Self::of(&Scope::ALL.into_iter().filter(|scope| *scope != Scope::CvvRead).collect::<Vec<_>>())
     }
 
     /// A set of the given scopes.

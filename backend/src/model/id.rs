@@ -80,6 +80,8 @@ ids! {
     CvvKeyId = "cvk";
     /// A card request.
     RequestId = "req";
+    /// A call to a gateway.
+    OperationId = "opn";
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ pub mod card;
 pub mod form;
 pub mod id;
 pub mod key;
+pub mod money;
+pub mod operation;
 pub mod outbox;
 pub mod request;
 pub mod terms;
@@ -17,8 +19,12 @@ pub use audit::{AuditEntry, Outcome};
 pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
-pub use id::{ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, RequestId};
+pub use id::{
+    ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
+};
 pub use key::{Custody, KeyPairRow, VaultKey};
+pub use money::{Money, MoneyError};
+pub use operation::{Operation, OperationKind, OperationState, OwnerKind};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
 pub use request::{
     CardRequest, Channel, Happening, MessageTemplate, Passcode, RequestFilter, RequestKind, Status,

@@ -1,0 +1,199 @@
+//! Gateways: what carries a payment to an acquirer. One trait, the built-in acquirer simulator, and a connector that
+//! a file describes. Nothing here knows invoices, transactions or storage of cards.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use shared::{CardNumber, Cvv, Expiry};
+
+use crate::model::{Money, OperationId};
+
+/// A way to an acquirer. Every call is named by its operation's id, which the gateway takes as the idempotency key:
+/// the same id again is answered again and never done twice.
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// Reserves the amount on a card, and takes it where the order says so.
+    async fn authorize(&self, order: &Order, card: &CardInUse<'_>) -> Result<Answer, Unknown>;
+
+    /// Checks a card without money.
+    async fn verify(&self, order: &Order, card: &CardInUse<'_>) -> Result<Answer, Unknown>;
+
+    /// Goes on after the payer has been with the issuer, with the parameters that came back.
+    async fn complete_authentication(
+        &self,
+        order: &OperationId,
+        returned: &[(String, String)],
+    ) -> Result<Answer, Unknown>;
+
+    /// Takes a reserved amount, or a part of it.
+    async fn capture(&self, follow_up: &FollowUp) -> Result<Answer, Unknown>;
+
+    /// Frees what was reserved.
+    async fn void(&self, follow_up: &FollowUp) -> Result<Answer, Unknown>;
+
+    /// Gives back what was taken, or a part of it.
+    async fn refund(&self, follow_up: &FollowUp) -> Result<Answer, Unknown>;
+
+    /// What became of an operation: `None` where the gateway never heard of it.
+    async fn inquire(&self, operation: &OperationId) -> Result<Option<Answer>, Unknown>;
+}
+
+/// What a card is to be charged or checked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The operation.
+    pub operation: OperationId,
+    /// How much; zero for a check.
+    pub amount: Money,
+    /// Whether the amount is taken at once.
+    pub takes: bool,
+    /// The merchant's own name of it.
+    pub reference: String,
+    /// What stands on the cardholder's statement or page; may be empty.
+    pub description: String,
+    /// Who wants it, and whether the card is stored or comes out of storage.
+    pub credential: Credential,
+    /// Facts about the payer, as far as known.
+    pub payer: Payer,
+    /// Where the payer comes back to after being with the issuer; without one no challenge is possible.
+    pub return_url: Option<String>,
+}
+
+/// Who starts a payment with which kind of card data (the schemes' stored-credential framework).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The cardholder typed the card, and it is not kept (CIT).
+    OneOff,
+    /// The cardholder typed the card, and it is kept for later (first CIT).
+    First,
+    /// The cardholder pays by a kept card (CIT).
+    StoredByPayer {
+        /// What the scheme called the first payment, where known.
+        scheme_reference: Option<String>,
+    },
+    /// The merchant charges a kept card, nobody present (MIT).
+    StoredByMerchant {
+        /// `recurring`, `instalment`, `unscheduled`, or a letter that the merchant gave.
+        reason: String,
+        /// What the scheme called the first payment, where known.
+        scheme_reference: Option<String>,
+    },
+}
+
+/// Facts about the payer that issuers ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Payer {
+    /// The payer's address on the network.
+    pub ip: String,
+    /// The payer's name.
+    pub name: String,
+    /// E-mail address.
+    pub email: String,
+    /// Facts about the browser by the names of 3-D Secure's `browser_info`; values as sent.
+    pub browser: Vec<(String, String)>,
+}
+
+/// A capture, void or refund.
+#[derive(Clone, Debug)]
+pub struct FollowUp {
+    /// The operation.
+    pub operation: OperationId,
+    /// The authorisation or sale that it is about.
+    pub original: OperationId,
+    /// What the gateway called the original.
+    pub original_reference: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// An open card: lives within one call to a gateway, and is wiped after it.
+pub struct CardInUse<'c> {
+    /// The card number.
+    pub number: &'c CardNumber,
+    /// The end of its validity.
+    pub expiry: Expiry,
+    /// The name on it; may be empty.
+    pub holder: &'c str,
+    /// The security code, where there is one and its terms allow this use.
+    pub cvv: Option<&'c Cvv>,
+}
+
+/// What a gateway said. Kept as JSON with the operation; holds no card data.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Answer {
+    /// Done.
+    Approved(Approval),
+    /// Refused, for good.
+    Declined(Decline),
+    /// The payer has to go to the issuer first.
+    Challenge(Challenge),
+    /// Taken; the gateway will tell when asked again.
+    Pending {
+        /// What the gateway calls it.
+        reference: String,
+    },
+}
+
+/// Facts of an approval. Empty where the gateway does not tell.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Approval {
+    /// What the gateway calls it.
+    pub reference: String,
+    /// The issuer's authorisation code.
+    pub approval_code: String,
+    /// The acquirer's retrieval reference number.
+    pub rrn: String,
+    /// What the scheme calls it, for later payments by the stored card.
+    pub scheme_reference: Option<String>,
+    /// The acquirer's own code, such as `00`.
+    pub bank_code: String,
+    /// What the issuer said of the security code, address and postal code, in one letter each.
+    pub checks: Checks,
+    /// Whether the payer was authenticated by 3-D Secure.
+    pub authenticated: bool,
+}
+
+/// Results of an issuer's checks: one letter each, empty where nothing was checked.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Checks {
+    /// The security code.
+    pub cvv: String,
+    /// The address.
+    pub address: String,
+    /// The postal code.
+    pub zip: String,
+}
+
+/// Why it was refused.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Decline {
+    /// What the gateway calls it; may be empty.
+    pub reference: String,
+    /// The reason by the names of spec B.3, such as `insufficient_funds`.
+    pub resolution: String,
+    /// The acquirer's own code, such as `51`.
+    pub bank_code: String,
+    /// The acquirer's own words, for the merchant.
+    pub message: String,
+    /// What the issuer said of the security code and the address.
+    pub checks: Checks,
+}
+
+/// Where the payer has to go, by an HTML form.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Challenge {
+    /// The issuer's address.
+    pub action: String,
+    /// The form's fields in their order; the way back is among them.
+    pub params: Vec<(String, String)>,
+    /// What the gateway calls it.
+    pub reference: String,
+}
+
+/// No answer, or none that can be understood: whether it was done is not known, and only an inquiry tells.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the gateway's answer is not known: {0}")]
+pub struct Unknown(
+    /// Words of ours for the log, without values.
+    pub String,
+);
