@@ -33,10 +33,13 @@ start=$(($(date +%s) % 1000000))
 # measure NAME URL ENGINE: one row for each number of connections
 measure() {
   local name="$1" url="$2" engine="$3" clients out before after
-  CAPTURE_START=$((start += 1)) wrk -t1 -c16 -d2s -s tests/bench/capture.lua "$url" >/dev/null
+  start=$((start + 1))
+  CAPTURE_START=$start wrk -t1 -c16 -d2s -s tests/bench/capture.lua "$url" >/dev/null
   for clients in $connections; do
+    # Here and not in the subshell below, which would forget it: each run has cards of its own.
+    start=$((start + 1))
     before="$(ticks "$server" "$engine")"
-    out="$(CAPTURE_START=$((start += 1)) wrk -t1 -c"$clients" -d"${seconds}s" -s tests/bench/capture.lua "$url" | grep RESULT)"
+    out="$(CAPTURE_START=$start wrk -t1 -c"$clients" -d"${seconds}s" -s tests/bench/capture.lua "$url" | grep RESULT)"
     after="$(ticks "$server" "$engine")"
     row "$name" "$clients" "$out" "$((after - before))"
   done

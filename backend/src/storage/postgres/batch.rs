@@ -118,12 +118,24 @@ impl Batch {
 
     async fn store_once(&mut self, pool: &Pool, looks: bool) -> Result<Vec<Outcome>> {
         let transaction = PostgresTransaction::begin(pool, Access::Write).await?;
-        let known = self.read(&transaction, looks).await?;
+        match self.fill(&transaction, looks).await {
+            Ok(outcomes) => {
+                transaction.finish().await.map_err(in_doubt)?;
+                Ok(outcomes)
+            }
+            Err(error) => {
+                transaction.undo().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(&mut self, transaction: &PostgresTransaction, looks: bool) -> Result<Vec<Outcome>> {
+        let known = self.read(transaction, looks).await?;
         let plan = known.decide(self.submissions());
         // In a box: it holds the futures of all its statements.
-        Box::pin(write(&transaction, &plan)).await?;
-        audits::insert(&transaction, &self.entries).await?;
-        transaction.finish().await.map_err(in_doubt)?;
+        Box::pin(write(transaction, &plan)).await?;
+        audits::insert(transaction, &self.entries).await?;
         Ok(plan.outcomes)
     }
 

@@ -104,6 +104,14 @@ impl PostgresTransaction {
         Ok(())
     }
 
+    /// Undoes all changes and gives the connection back. For a transaction that has no statement under way and that
+    /// will be tried again: a new connection would cost more than the batch.
+    pub async fn undo(mut self) {
+        if let Some(connection) = self.connection.take() {
+            end(connection).await;
+        }
+    }
+
     fn connection(&self) -> Result<&Object> {
         if self.started.elapsed() > LONGEST {
             return Err(StoreError::Engine("the transaction lasted too long".to_owned()));
