@@ -90,7 +90,20 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Requests + Operations + SandboxLedger + Wraps + Send
+    Installation
+    + Merchants
+    + Keys
+    + Cards
+    + Captures
+    + Forms
+    + Audits
+    + Outbox
+    + Terms
+    + Requests
+    + Operations
+    + SandboxLedger
+    + Wraps
+    + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;
