@@ -14,9 +14,12 @@ use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::entropy::{Entropy, OsEntropy};
 use crate::crypto::root::{HeldRootKey, LocalRootKey, Pkcs11RootKey};
+use crate::gateways::Gateway;
+use crate::gateways::sandbox::Sandbox;
 use crate::http::{App, Proxies};
 use crate::model::{Clock, SystemClock};
 use crate::notify::{FileMail, FileSms, Notifier, Sender, SmsGateway, Smtp};
+use crate::operations::{Operations, Owner, Routes, SANDBOX};
 use crate::outbox::{Courier, WebhookCourier, Worker};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
 use crate::requests::courier::MessageCourier;
@@ -106,7 +109,10 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     let allowed = Allowed { networks: networks.clone(), plain_http: false };
     let callbacks = Arc::new(Outgoing::new(Allowed { networks, plain_http: settings.http_callbacks })?);
     let worker = Arc::new(Worker::new(core.clone(), couriers(settings, &core, &callbacks)?));
+    let sandbox = Arc::new(Sandbox::new(core.clone(), &settings.public_url, settings.gateways.sandbox));
     Ok(App {
+        operations: Arc::new(operations(settings, &core, &sandbox)),
+        sandbox,
         core,
         callbacks,
         worker,
@@ -118,6 +124,15 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
         sms_token: settings.messages.sms.as_ref().map(|sms| sms.token.clone()),
         proxies: Proxies { networks: settings.trusted_proxies.clone(), only: settings.behind_proxies() },
     })
+}
+
+/// Calls to gateways: the gateways by name, what routes to them, and what files their results.
+fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Operations {
+    let simulator: Arc<dyn Gateway> = Arc::<Sandbox>::clone(sandbox);
+    let gateways = [(SANDBOX.to_owned(), simulator)].into();
+    let routes = Routes::new(settings.gateways.services.clone());
+    let owners: Vec<Arc<dyn Owner>> = Vec::new();
+    Operations::new(core.clone(), gateways, routes, owners)
 }
 
 /// Who takes outgoing events to their receivers, one for each channel.
@@ -192,6 +207,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");
     }
+    app.operations.inquire_due().await;
     app.core.store.scrub().await
 }
 

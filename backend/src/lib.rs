@@ -18,6 +18,7 @@ pub mod json;
 pub mod languages;
 pub mod model;
 pub mod notify;
+pub mod operations;
 pub mod outbox;
 pub mod outgoing;
 pub mod requests;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use backend::access::merchants::{self, Credentials, NewMerchant};
 use backend::boot;
 use backend::config::Settings;
+use backend::config::gateways::Gateways;
 use backend::config::messages::Messages;
 use backend::core::{Actor, Core, Policy};
 use backend::crypto::Key32;
@@ -350,6 +351,7 @@ fn settings() -> Settings {
             smtp_url: None,
             sms: None,
         },
+        gateways: Gateways::default(),
         root_key_file: PathBuf::new(),
         root_key: None,
         pkcs11: None,

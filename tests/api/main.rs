@@ -69,6 +69,7 @@ mod languages;
 mod limits;
 mod locked;
 mod openapi;
+mod operations;
 mod pages;
 mod paycard;
 mod plain_form;

@@ -35,6 +35,7 @@ mod keys;
 mod limits;
 mod merchants;
 mod nodes;
+mod operations;
 mod outbox;
 mod requests;
 mod schema;

@@ -39,6 +39,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     let sweeper = tokio::spawn(boot::sweep_for_ever(Arc::clone(&app)));
     let (ending, stop) = tokio::sync::watch::channel(false);
     let worker = tokio::spawn(Arc::clone(&app.worker).run(stop));
+    let inquirer = tokio::spawn(Arc::clone(&app.operations).inquire_for_ever());
     let watcher = tokio::spawn(root_key::watch_for_ever(app.core.clone()));
     let router = http::router(Arc::clone(&app));
     let handle = Handle::new();
@@ -53,6 +54,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     }
     worker.await?;
     sweeper.abort();
+    inquirer.abort();
     watcher.abort();
     tracing::info!("ended");
     Ok(())

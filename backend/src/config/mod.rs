@@ -1,6 +1,7 @@
 //! Settings: flags first, then the environment, then the file, then defaults. A wrong value is told with its
 //! file, key, value and what is allowed; nothing starts half.
 
+pub mod gateways;
 pub mod messages;
 mod parse;
 mod sources;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub http_callbacks: bool,
     /// How messages to people leave.
     pub messages: messages::Messages,
+    /// Gateways and services.
+    pub gateways: gateways::Gateways,
     /// The root key's file; `root.key` in the data folder unless set.
     pub root_key_file: PathBuf,
     /// The root key itself, where it comes from the environment.

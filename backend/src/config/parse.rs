@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use super::gateways::Gateways;
 use super::messages::Messages;
 use super::{Settings, Sources};
 use crate::capture::ttl::{self, Ttl};
@@ -56,6 +57,7 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         trusted_proxies: networks(sources, "trusted_proxy")?,
         allowed_networks: allowed_networks(sources)?,
         messages: Messages::read(sources, &public_url)?,
+        gateways: Gateways::read(sources)?,
         http_callbacks: switch(sources, "allow_http_callbacks", false)?,
         root_key_file,
         root_key: sources.find("root_key").map(|text| Zeroizing::new(text.to_owned())),

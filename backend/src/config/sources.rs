@@ -95,13 +95,21 @@ struct Found {
     value: String,
 }
 
+/// Tables of the file. They have no flag and no variable.
+const TABLES: [&str; 2] = ["gateways", "services"];
+
 /// All settings that were given anywhere.
-pub struct Sources(BTreeMap<&'static str, Found>);
+#[derive(Default)]
+pub struct Sources {
+    settings: BTreeMap<&'static str, Found>,
+    tables: BTreeMap<&'static str, toml::Table>,
+    file: String,
+}
 
 impl Sources {
     /// Collects flags, environment and file, in this order of authority.
     pub fn load(flags: Flags) -> Result<Self, ConfigError> {
-        let mut found = Self(BTreeMap::new());
+        let mut found = Self::default();
         let file = flags.config.clone().or_else(|| environment("config").map(PathBuf::from));
         found.take_flags(flags);
         for name in NAMES {
@@ -117,12 +125,13 @@ impl Sources {
 
     /// The text of a setting.
     pub fn find(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|found| found.value.as_str())
+        self.settings.get(name).map(|found| found.value.as_str())
     }
 
     /// The error of a setting: where it stood, its value unless it is a secret, and what is allowed.
     pub fn wrong(&self, name: &'static str, allowed: &str) -> ConfigError {
-        let (origin, value) = self.0.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));
+        let (origin, value) =
+            self.settings.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));
         let secret = matches!(name, "root_key" | "database_url" | "pkcs11_pin" | "smtp_url" | "sms_token");
         ConfigError {
             origin: origin.to_owned(),
@@ -132,8 +141,24 @@ impl Sources {
         }
     }
 
+    /// The entries of a table of the file.
+    pub fn table(&self, name: &'static str) -> impl Iterator<Item = (&str, &toml::Value)> {
+        let entries = self.tables.get(name).into_iter().flatten();
+        entries.map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The error of an entry of a table: where it stood and what is allowed. A value may be a secret.
+    pub fn wrong_in(&self, table: &'static str, entry: &str, allowed: &str) -> ConfigError {
+        ConfigError {
+            origin: self.file.clone(),
+            key: format!("{table}.{entry}"),
+            value: "(not shown)".to_owned(),
+            allowed: allowed.to_owned(),
+        }
+    }
+
     fn add(&mut self, name: &'static str, origin: String, value: String) {
-        self.0.entry(name).or_insert(Found { origin, value });
+        self.settings.entry(name).or_insert(Found { origin, value });
     }
 
     fn take_flags(&mut self, flags: Flags) {
@@ -170,10 +195,21 @@ impl Sources {
             .map_err(|error| wrong("config", error.to_string(), "a readable TOML file"))?;
         let table: toml::Table = toml::from_str(&text)
             .map_err(|error| wrong("config", error.message().to_owned(), "a TOML file of settings"))?;
+        self.file.clone_from(&origin);
         for (key, value) in table {
+            if let (Some(name), toml::Value::Table(entries)) =
+                (TABLES.into_iter().find(|name| *name == key), &value)
+            {
+                self.tables.insert(name, entries.clone());
+                continue;
+            }
             let Some(name) = NAMES.into_iter().find(|name| *name == key) else {
                 // A misspelt name may stand before a secret.
-                return Err(wrong(&key, "(not shown)".to_owned(), &format!("one of {}", NAMES.join(", "))));
+                return Err(wrong(
+                    &key,
+                    "(not shown)".to_owned(),
+                    &format!("one of {}, or a table [gateways.name] or [services]", NAMES.join(", ")),
+                ));
             };
             self.add(name, origin.clone(), text_of(&value));
         }

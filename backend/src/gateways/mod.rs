@@ -1,16 +1,26 @@
 //! Gateways: what carries a payment to an acquirer. One trait, the built-in acquirer simulator, and a connector that
 //! a file describes. Nothing here knows invoices, transactions or storage of cards.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{CardNumber, Cvv, Expiry};
 
 use crate::model::{Money, OperationId};
 
+pub mod sandbox;
+
 /// A way to an acquirer. Every call is named by its operation's id, which the gateway takes as the idempotency key:
 /// the same id again is answered again and never done twice.
 #[async_trait]
 pub trait Gateway: Send + Sync {
+    /// The host that cards are sent to, as the terms of security codes name it.
+    fn host(&self) -> &str;
+
+    /// How long it is waited for.
+    fn patience(&self) -> Patience;
+
     /// Reserves the amount on a card, and takes it where the order says so.
     async fn authorize(&self, order: &Order, card: &CardInUse<'_>) -> Result<Answer, Unknown>;
 
@@ -35,6 +45,17 @@ pub trait Gateway: Send + Sync {
 
     /// What became of an operation: `None` where the gateway never heard of it.
     async fn inquire(&self, operation: &OperationId) -> Result<Option<Answer>, Unknown>;
+}
+
+/// How long a gateway is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A call is given up after so long; whether it was done is then unknown.
+    pub call: Duration,
+    /// So long after a call without an answer the first inquiry is made.
+    pub inquiry: Duration,
+    /// What a gateway has not heard of so long after the call began, it never will. Longer than `call`.
+    pub certain: Duration,
 }
 
 /// What a card is to be charged or checked for.

@@ -22,6 +22,8 @@ use super::{again, assets, booking, docs, headers, health, openapi, pages, scrip
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
+use crate::gateways::sandbox::Sandbox;
+use crate::operations::Operations;
 use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
 
@@ -35,6 +37,10 @@ pub struct App {
     pub outgoing: Outgoing,
     /// The client for webhooks and callbacks.
     pub callbacks: Arc<Outgoing>,
+    /// Runs calls to gateways.
+    pub operations: Arc<Operations>,
+    /// The acquirer simulator, for its issuer's page and for tests.
+    pub sandbox: Arc<Sandbox>,
     /// Delivers outgoing events.
     pub worker: Arc<Worker>,
     /// The browser's files.

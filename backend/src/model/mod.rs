@@ -7,6 +7,7 @@ pub mod card;
 pub mod form;
 pub mod id;
 pub mod key;
+pub mod ledger;
 pub mod money;
 pub mod operation;
 pub mod outbox;
@@ -23,6 +24,7 @@ pub use id::{
     ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
 };
 pub use key::{Custody, KeyPairRow, VaultKey};
+pub use ledger::LedgerEntry;
 pub use money::{Money, MoneyError};
 pub use operation::{Operation, OperationKind, OperationState, OwnerKind};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};

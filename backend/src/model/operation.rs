@@ -34,6 +34,8 @@ pub struct Operation {
     pub version: u32,
     /// While it is open: when the gateway is asked what became of it.
     pub inquire_at: Timestamp,
+    /// When the gateway was last called for it; `None` while it was not.
+    pub called_at: Option<Timestamp>,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it came to its end.

@@ -17,11 +17,12 @@ use tokio::sync::Notify;
 
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
-    Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page, Requests, Terms,
+    Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Operations, Outbox, Page, Requests,
+    SandboxLedger, Terms,
 };
 pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
 
-use crate::model::{AuditEntry, Refusal};
+use crate::model::{AuditEntry, Money, Refusal};
 
 /// What went wrong in storage. Opaque upwards: callers answer it as their own failure.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +70,40 @@ fn destinations(terms: &crate::model::CvvTerms) -> String {
     serde_json::to_string(&terms.destinations).unwrap_or_default()
 }
 
+/// Minor units as they are stored.
+fn minor(minor: u64, table: &'static str) -> Result<i64> {
+    i64::try_from(minor).map_err(|_| StoreError::Inconsistent { table, what: "amount" })
+}
+
+/// A stored amount.
+fn money(minor: i64, currency: &str, table: &'static str) -> Result<Money> {
+    let wrong = StoreError::Inconsistent { table, what: "amount" };
+    match (u64::try_from(minor), iso_currency::Currency::from_code(currency)) {
+        (Ok(minor), Some(currency)) => Ok(Money::of_minor(minor, currency)),
+        _ => Err(wrong),
+    }
+}
+
 /// A result of storage.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Requests + Wraps + Send
+    Installation
+    + Merchants
+    + Keys
+    + Cards
+    + Captures
+    + Forms
+    + Audits
+    + Outbox
+    + Terms
+    + Requests
+    + Operations
+    + SandboxLedger
+    + Wraps
+    + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

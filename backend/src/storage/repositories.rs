@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use super::Result;
 use crate::model::{
     ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CardRequest, Channel, CvvKey, CvvKeyId,
-    CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant,
-    MerchantId, MessageTemplate, Mode, OutboxEvent, PageResult, Patch, RequestFilter, RequestId, Settlement,
-    StatusChange, Timestamp, VaultKey, WebhookSecretRow,
+    CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, LedgerEntry,
+    Merchant, MerchantId, MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageResult,
+    Patch, RequestFilter, RequestId, Settlement, StatusChange, Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.
@@ -76,6 +76,8 @@ pub trait Keys {
 /// Cards, patches and security codes.
 #[async_trait]
 pub trait Cards {
+    /// The card of an identity.
+    async fn lookup_card(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<Card>>;
     /// The card of (vault key, token, reference).
     async fn find_card(
         &mut self,
@@ -308,4 +310,39 @@ pub trait Requests {
         channel: Channel,
         language: String,
     ) -> Result<bool>;
+}
+
+/// Calls to gateways.
+#[async_trait]
+pub trait Operations {
+    /// Adds an operation.
+    async fn add_operation(&mut self, operation: Operation) -> Result<()>;
+    /// An operation of a merchant.
+    async fn find_operation(&mut self, merchant: MerchantId, id: OperationId) -> Result<Option<Operation>>;
+    /// All operations of an owner, oldest first.
+    async fn list_operations(
+        &mut self,
+        merchant: MerchantId,
+        owner: OwnerKind,
+        owner_id: String,
+    ) -> Result<Vec<Operation>>;
+    /// Replaces state, answer and times where the row still has the version that `operation` was read with;
+    /// counts the version up. Answers whether it did.
+    async fn update_operation(&mut self, operation: Operation) -> Result<bool>;
+    /// Open operations of all merchants whose inquiry is due, longest due first; feeds the inquirer.
+    async fn due_operations(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Operation>>;
+}
+
+/// The book of the acquirer simulator. It plays another company's: it knows operations, and no merchants.
+#[async_trait]
+pub trait SandboxLedger {
+    /// Adds an entry; `Conflict` where the operation has one.
+    async fn add_ledger_entry(&mut self, entry: LedgerEntry) -> Result<()>;
+    /// The entry of an operation.
+    async fn lookup_ledger_entry(&mut self, operation: OperationId) -> Result<Option<LedgerEntry>>;
+    /// The entry of an operation, which nobody else changes before the end of this transaction.
+    async fn lock_ledger_entry(&mut self, operation: OperationId) -> Result<Option<LedgerEntry>>;
+    /// Replaces what changes about an entry, where it still has the version that `entry` was read with; counts
+    /// the version up. Answers whether it did.
+    async fn update_ledger_entry(&mut self, entry: LedgerEntry) -> Result<bool>;
 }

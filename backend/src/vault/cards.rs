@@ -373,7 +373,7 @@ pub(super) async fn open_card(
 }
 
 /// Seals the folded members under the current pair and writes them by compare-and-set.
-async fn fold(
+pub(super) async fn fold(
     core: &Core,
     transaction: &mut dyn Transaction,
     open: &Open,

@@ -331,7 +331,7 @@ impl Work {
 /// The rank of `account_number` among the names of a number.
 const ACCOUNT_RANK: u8 = 3;
 
-fn find_routing(members: &Members) -> Option<(&str, &Value)> {
+pub(super) fn find_routing(members: &Members) -> Option<(&str, &Value)> {
     members.iter().find(|(name, _)| meaning(name) == Meaning::Routing)
 }
 

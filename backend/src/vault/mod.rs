@@ -1,6 +1,7 @@
 //! The vault: keys with their custody, cards sealed under them, and what happens to a card's members.
 
 pub mod cards;
+pub mod charge;
 pub mod content;
 pub mod cvv;
 pub mod keyring;

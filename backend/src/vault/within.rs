@@ -15,7 +15,7 @@ use crate::storage::Transaction;
 
 /// A merchant's managed key, open, with what seals codes.
 pub struct Managed {
-    open: Open,
+    pub(super) open: Open,
     caller: Caller,
     codes: Option<CvvSealer>,
 }

@@ -25,6 +25,12 @@ impl Cards for PostgresTransaction {
         Ok(card.filter(|card| card.merchant == merchant))
     }
 
+    async fn lookup_card(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<Card>> {
+        let columns = card_row::COLUMNS;
+        let sql = format!("SELECT {columns} FROM card WHERE id = $1 AND merchant_id = $2");
+        self.one(&sql, &[&card.as_str(), &merchant.as_str()]).await?.as_ref().map(card_row::read).transpose()
+    }
+
     async fn find_cards_by_token(
         &mut self,
         merchant: MerchantId,

@@ -29,6 +29,16 @@ impl Cards for SqliteTransaction {
         .await
     }
 
+    async fn lookup_card(&mut self, merchant: MerchantId, id: CardId) -> Result<Option<Card>> {
+        self.run(move |c| {
+            let sql = format!("SELECT {COLUMNS} FROM card WHERE id = ?1 AND merchant_id = ?2");
+            let mut statement = c.prepare_cached(&sql)?;
+            let found = statement.query_row([id.as_str(), merchant.as_str()], |row| Ok(card(row)));
+            found.optional()?.transpose()
+        })
+        .await
+    }
+
     async fn find_cards_by_token(
         &mut self,
         merchant: MerchantId,

@@ -11,8 +11,10 @@ mod forms;
 mod installation;
 mod keys;
 mod merchants;
+mod operations;
 mod outbox;
 mod requests;
+mod sandbox;
 mod terms;
 mod threads;
 mod wraps;
@@ -36,6 +38,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../../../migrations/sqlite/0004_preferred_network.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
+    (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

@@ -1,0 +1,318 @@
+//! Running operations: claimed, called, settled.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::routes::Routes;
+use super::settle::{Settled, TRIES, answer_of, find};
+use super::{CardSource, GivenCard, OperationError, Owner};
+use crate::access::Caller;
+use crate::core::{Actor, Core};
+use crate::gateways::{Answer, FollowUp, Gateway, Order, Unknown};
+use crate::model::{
+    AuditEntry, CardId, DestinationKind, Mode, Operation, OperationKind, OperationState, Outcome, OwnerKind,
+    Scopes, Use,
+};
+use crate::vault::VaultError;
+use crate::vault::within::{self, Managed};
+
+/// An operation that this run alone may make, and its open card.
+struct Claimed {
+    gateway: Arc<dyn Gateway>,
+    operation: Operation,
+    card: GivenCard,
+}
+
+/// Runs operations on one node.
+pub struct Operations {
+    pub(super) core: Core,
+    gateways: BTreeMap<String, Arc<dyn Gateway>>,
+    routes: Routes,
+    owners: HashMap<OwnerKind, Arc<dyn Owner>>,
+}
+
+impl Operations {
+    /// With the gateways by name, what routes to them, and an owner for each kind of them.
+    pub fn new(
+        core: Core,
+        gateways: BTreeMap<String, Arc<dyn Gateway>>,
+        routes: Routes,
+        owners: Vec<Arc<dyn Owner>>,
+    ) -> Self {
+        let owners = owners.into_iter().map(|owner| (owner.kind(), owner)).collect();
+        Self { core, gateways, routes, owners }
+    }
+
+    /// The gateway of a service; test mode is always the simulator.
+    pub fn route(&self, mode: Mode, service: &str) -> Result<String, OperationError> {
+        self.routes.gateway(mode, service)
+    }
+
+    /// Runs an authorisation, sale or check, whichever the operation is. The card is opened and its use audited in
+    /// the transaction that claims the operation; it leaves only after that is committed, and only into the call.
+    /// An answer `None` in what is returned means that the result is not known yet: an inquiry will settle it.
+    pub async fn charge(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        order: Order,
+        card: CardSource,
+    ) -> Result<Settled, OperationError> {
+        let authorises = matches!(operation.kind, OperationKind::Authorize | OperationKind::Sale);
+        if !authorises && operation.kind != OperationKind::Verify {
+            return Err(self.give_up(&operation, OperationError::Misfit("no charge")).await);
+        }
+        let Claimed { gateway, operation, card } = match self.claim_with_card(actor, &operation, card).await {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) => return self.present(&operation).await,
+            Err(error) => return Err(self.give_up(&operation, error).await),
+        };
+        if self.is_too_late(&operation, &*gateway) {
+            return Ok(Settled { operation, answer: None });
+        }
+        let order = Order {
+            operation: operation.id.clone(),
+            amount: operation.amount,
+            takes: operation.kind == OperationKind::Sale,
+            ..order
+        };
+        let answer = card
+            .lend(async |card| {
+                let call =
+                    if authorises { gateway.authorize(&order, card) } else { gateway.verify(&order, card) };
+                in_time(&*gateway, call).await
+            })
+            .await;
+        Ok(self.answered(operation, answer).await)
+    }
+
+    /// Goes on after the payer has been with the issuer. One that came back already gets what is known.
+    pub async fn complete(
+        &self,
+        operation: Operation,
+        returned: &[(String, String)],
+    ) -> Result<Settled, OperationError> {
+        let mut transaction = self.core.store.begin().await?;
+        let mut operation = find(&mut *transaction, &operation).await?;
+        if operation.state != OperationState::Challenged {
+            return Ok(Settled::stored(operation));
+        }
+        let gateway = self.gateway(&operation)?;
+        // Should the answer be lost, it is asked for soon. That somebody else does the same is no harm.
+        let now = self.core.now();
+        operation.inquire_at = now.plus(gateway.patience().inquiry);
+        if transaction.update_operation(operation.clone()).await? {
+            operation.version += 1;
+        }
+        transaction.commit().await?;
+        let call = gateway.complete_authentication(&operation.id, returned);
+        let answer = in_time(&*gateway, call).await;
+        Ok(self.answered(operation, answer).await)
+    }
+
+    /// Runs a capture, void or refund, whichever the operation is.
+    pub async fn follow_up(&self, operation: Operation) -> Result<Settled, OperationError> {
+        let follow_up = match self.prepare(&operation).await {
+            Ok(follow_up) => follow_up,
+            Err(error) => return Err(self.give_up(&operation, error).await),
+        };
+        let gateway = self.gateway(&operation)?;
+        let Some(operation) = self.claim(&operation, &*gateway, None).await? else {
+            return self.present(&operation).await;
+        };
+        if self.is_too_late(&operation, &*gateway) {
+            return Ok(Settled { operation, answer: None });
+        }
+        let call = match operation.kind {
+            OperationKind::Capture => gateway.capture(&follow_up),
+            OperationKind::Void => gateway.void(&follow_up),
+            _ => gateway.refund(&follow_up),
+        };
+        let answer = in_time(&*gateway, call).await;
+        Ok(self.answered(operation, answer).await)
+    }
+
+    /// The gateway of an operation.
+    pub(super) fn gateway(&self, operation: &Operation) -> Result<Arc<dyn Gateway>, OperationError> {
+        let known = self.gateways.get(&operation.gateway).cloned();
+        known.ok_or_else(|| OperationError::UnknownGateway(operation.gateway.clone()))
+    }
+
+    /// Who files what becomes of operations of a kind.
+    pub(super) fn owner(&self, kind: OwnerKind) -> Result<&dyn Owner, OperationError> {
+        let owner = self.owners.get(&kind).ok_or_else(|| OperationError::Owner("nobody".to_owned()))?;
+        Ok(&**owner)
+    }
+
+    /// The operation as it stands: somebody else has run it, or runs it.
+    async fn present(&self, operation: &Operation) -> Result<Settled, OperationError> {
+        let mut transaction = self.core.store.read().await?;
+        Ok(Settled::stored(find(&mut *transaction, operation).await?))
+    }
+
+    /// Ends an operation that was not run, so that nobody waits for it.
+    async fn give_up(&self, operation: &Operation, error: OperationError) -> OperationError {
+        if let Err(error) = self.settle(operation, None).await {
+            tracing::error!(%error, operation = %operation.id, "an operation could not be given up; the inquirer will");
+        }
+        match error {
+            // Trying the whole call again would begin a second operation.
+            error if error.is_race() => VaultError::Contended.into(),
+            error => error,
+        }
+    }
+
+    /// Files the answer of a call. What cannot be filed now is not lost: the gateway keeps it.
+    async fn answered(&self, operation: Operation, answer: Result<Answer, Unknown>) -> Settled {
+        let settled = match answer {
+            Ok(answer) => self.settle(&operation, Some(answer)).await,
+            Err(unknown) => {
+                tracing::warn!(operation = %operation.id, gateway = operation.gateway, %unknown, "no answer");
+                return Settled { operation, answer: None };
+            }
+        };
+        settled.unwrap_or_else(|error| {
+            tracing::error!(%error, operation = %operation.id, "an answer could not be filed; the inquirer will");
+            Settled { operation, answer: None }
+        })
+    }
+
+    /// Whether so much time has gone by since the claim that an inquiry might count as the last word before the
+    /// call could be answered. It is then not made.
+    fn is_too_late(&self, operation: &Operation, gateway: &dyn Gateway) -> bool {
+        let patience = gateway.patience();
+        let latest = patience.certain.saturating_sub(patience.call);
+        operation.called_at.is_none_or(|called_at| self.core.now() > called_at.plus(latest))
+    }
+
+    /// Claims an operation for this run. `None` where somebody else has it, or had it.
+    async fn claim(
+        &self,
+        operation: &Operation,
+        gateway: &dyn Gateway,
+        entry: Option<AuditEntry>,
+    ) -> Result<Option<Operation>, OperationError> {
+        let mut transaction = self.core.store.begin().await?;
+        let claimed = self.claimed(operation, gateway);
+        if !transaction.update_operation(claimed.clone()).await? {
+            return Ok(None);
+        }
+        if let Some(entry) = entry {
+            transaction.add_audit(entry).await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(Operation { version: claimed.version + 1, ..claimed }))
+    }
+
+    fn claimed(&self, operation: &Operation, gateway: &dyn Gateway) -> Operation {
+        let now = self.core.now();
+        let inquire_at = now.plus(gateway.patience().inquiry);
+        Operation { called_at: Some(now), inquire_at, ..operation.clone() }
+    }
+
+    /// Claims an operation and opens its card.
+    async fn claim_with_card(
+        &self,
+        actor: &Actor,
+        operation: &Operation,
+        card: CardSource,
+    ) -> Result<Option<Claimed>, OperationError> {
+        let gateway = self.gateway(operation)?;
+        let (card, typed) = match card {
+            CardSource::Given(card) => {
+                let entry = self.core.entry(actor, "card.use", operation.id.as_str(), Outcome::Done);
+                let claimed = self.claim(operation, &*gateway, Some(entry)).await?;
+                return Ok(claimed.map(|operation| Claimed { gateway, operation, card }));
+            }
+            CardSource::Stored { card, cvv } => (card, cvv),
+        };
+        let key = within::open(&self.core, &caller_of(actor, operation), false).await?;
+        let spends = typed.is_none();
+        let mut left = TRIES;
+        let claimed = loop {
+            left -= 1;
+            match self.claim_stored(actor, operation, &*gateway, (&key, &card, spends)).await {
+                Err(error) if error.is_race() && left > 0 => {}
+                claimed => break claimed?,
+            }
+        };
+        Ok(claimed.map(|(operation, card)| {
+            let cvv = typed.or(card.cvv);
+            Claimed { gateway, operation, card: GivenCard { cvv, ..card } }
+        }))
+    }
+
+    /// Claims an operation and opens its card in one transaction, with the audit entry of its use.
+    async fn claim_stored(
+        &self,
+        actor: &Actor,
+        operation: &Operation,
+        gateway: &dyn Gateway,
+        (key, card, spends): (&Managed, &CardId, bool),
+    ) -> Result<Option<(Operation, GivenCard)>, OperationError> {
+        let mut transaction = self.core.store.begin().await?;
+        let claimed = self.claimed(operation, gateway);
+        if !transaction.update_operation(claimed.clone()).await? {
+            return Ok(None);
+        }
+        let at = Use { kind: DestinationKind::HostName, data: gateway.host() };
+        let spent = spends.then_some(at);
+        let opened = key.open_for_use(&self.core, &mut *transaction, card, spent, actor).await?;
+        let entry = self.core.entry(actor, "card.use", card.as_str(), Outcome::Done);
+        transaction.add_audit(entry).await?;
+        transaction.commit().await?;
+        Ok(Some((Operation { version: claimed.version + 1, ..claimed }, opened)))
+    }
+
+    /// What is sent of a capture, void or refund: its parent has to be approved.
+    async fn prepare(&self, operation: &Operation) -> Result<FollowUp, OperationError> {
+        use OperationKind::{Authorize, Capture, Refund, Sale, Void};
+        if !matches!(operation.kind, Capture | Void | Refund) {
+            return Err(OperationError::Misfit("no follow-up"));
+        }
+        let Some(original) = operation.parent.clone() else {
+            return Err(OperationError::Misfit("no parent"));
+        };
+        let mut transaction = self.core.store.read().await?;
+        let parent = transaction.find_operation(operation.merchant.clone(), original.clone()).await?;
+        let fits = |parent: &Operation| {
+            parent.state == OperationState::Approved
+                && parent.gateway == operation.gateway
+                && parent.mode == operation.mode
+                && matches!(parent.kind, Authorize | Sale)
+        };
+        let parent = parent.filter(fits).ok_or(OperationError::Misfit("the parent was not approved"))?;
+        let Some(Answer::Approved(approval)) = answer_of(&parent) else {
+            return Err(OperationError::Misfit("the parent was not approved"));
+        };
+        Ok(FollowUp {
+            operation: operation.id.clone(),
+            original,
+            original_reference: approval.reference,
+            amount: operation.amount,
+        })
+    }
+}
+
+/// Waits for a call as long as its gateway is worth it.
+pub(super) async fn in_time<T>(
+    gateway: &dyn Gateway,
+    call: impl Future<Output = Result<T, Unknown>>,
+) -> Result<T, Unknown> {
+    timeout(gateway.patience().call, call)
+        .await
+        .unwrap_or_else(|_| Err(Unknown("no answer in time".to_owned())))
+}
+
+/// Opens the merchant's own managed key; nothing else is done for this caller.
+fn caller_of(actor: &Actor, operation: &Operation) -> Caller {
+    Caller {
+        merchant: operation.merchant.clone(),
+        mode: operation.mode,
+        login: actor.name.clone(),
+        scopes: Scopes::of(&[]),
+        address: actor.address.clone(),
+    }
+}

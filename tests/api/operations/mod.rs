@@ -1,0 +1,6 @@
+//! Operations on the acquirer simulator: run once, settled once, whatever gets lost on the way.
+
+mod charges;
+mod follow_ups;
+mod lost;
+mod till;
