@@ -1,7 +1,6 @@
 //! Capturing cards from people who must not be trusted: endpoints with a secret, hosted forms, and the way of
 //! a submitted card into the store.
 
-mod asking;
 pub mod brands;
 pub mod css;
 pub mod endpoints;

@@ -10,7 +10,7 @@ use super::CaptureError;
 use super::submit::Captured;
 use crate::core::Core;
 use crate::crypto::binding::Binding;
-use crate::crypto::{self, CryptoError};
+use crate::crypto::{self, CryptoError, secret};
 use crate::json::Members;
 use crate::model::{FormSubmit, MerchantId, Mode};
 
@@ -59,7 +59,7 @@ pub fn digest(
 ) -> Option<String> {
     let parts: [&[u8]; 5] =
         [id.as_bytes(), unique_id.as_bytes(), secret.as_bytes(), form.as_bytes(), content];
-    is_id(id).then(|| crypto::keyed_digest(&core.digests, "form submit", &parts))
+    is_id(id).then(|| crypto::hex(&secret::keyed_digest(&core.subkey("form submit"), &parts)))
 }
 
 /// Whether a text can be the random number of a page's submit.

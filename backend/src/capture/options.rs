@@ -8,9 +8,9 @@ use shared::field::EXTRAS;
 use shared::holder::is_unprintable;
 use shared::{ExtraKind, ExtraRule, Field, FormKind};
 
-use super::asking::asks_for_card;
 use super::fill;
 use crate::json::{Members, Value};
+use crate::languages::asks_for_card;
 use crate::vault::{Invalid, is_plain_name, members};
 
 /// The longest name of an additional field, in bytes.

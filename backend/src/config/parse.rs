@@ -55,7 +55,7 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         tls,
         insecure_http: switch(sources, "insecure_http", false)?,
         trusted_proxies: networks(sources, "trusted_proxy")?,
-        allowed_networks: allowed_networks(sources)?,
+        allowed_networks: networks(sources, "allow_private_addresses")?,
         messages: Messages::read(sources, &public_url)?,
         gateways: Gateways::read(sources)?,
         http_callbacks: switch(sources, "allow_http_callbacks", false)?,
@@ -169,13 +169,6 @@ fn database_url(sources: &Sources) -> Result<Option<Zeroizing<String>>, ConfigEr
         }
         Some(_) => Err(sources.wrong("database_url", "postgres://user:password@host:port/name")),
     }
-}
-
-/// One list under two names.
-fn allowed_networks(sources: &Sources) -> Result<Vec<IpNet>, ConfigError> {
-    let mut networks = networks(sources, "allow_private_addresses")?;
-    networks.extend(self::networks(sources, "allow_network")?);
-    Ok(networks)
 }
 
 fn networks(sources: &Sources, name: &'static str) -> Result<Vec<IpNet>, ConfigError> {

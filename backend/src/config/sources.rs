@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 35] = [
+pub const NAMES: [&str; 34] = [
     "listen",
     "data_dir",
     "database_url",
@@ -16,7 +16,6 @@ pub const NAMES: [&str; 35] = [
     "tls_key",
     "trusted_proxy",
     "insecure_http",
-    "allow_network",
     "allow_private_addresses",
     "allow_http_callbacks",
     "mail_from",
@@ -74,7 +73,7 @@ pub struct Flags {
     pub trusted_proxy: Option<String>,
     /// Private networks that outgoing calls may reach; comma-separated.
     #[arg(long, value_name = "CIDR")]
-    pub allow_network: Option<String>,
+    pub allow_private_addresses: Option<String>,
     /// File of the root key [default: root.key in the data folder].
     #[arg(long, value_name = "FILE")]
     pub root_key_file: Option<String>,
@@ -171,7 +170,7 @@ impl Sources {
             ("tls_cert", flags.tls_cert),
             ("tls_key", flags.tls_key),
             ("trusted_proxy", flags.trusted_proxy),
-            ("allow_network", flags.allow_network),
+            ("allow_private_addresses", flags.allow_private_addresses),
             ("root_key_file", flags.root_key_file),
             ("insecure_http", on(flags.insecure_http)),
             ("demo", on(flags.demo)),

@@ -116,15 +116,6 @@ fn hmac_sha256(key: &Key32, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// A digest over parts that only this root key can make, as hex: HMAC-SHA256 under the subkey of a label, each
-/// part after its length.
-pub fn keyed_digest(digests: &root::Digests, label: &str, parts: &[&[u8]]) -> String {
-    let lengths: Vec<_> = parts.iter().map(|part| length(part)).collect();
-    let joined: Vec<&[u8]> =
-        lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]).collect();
-    hex(&hmac_sha256(&digests.subkey(label), &joined))
-}
-
 /// A key of its own for a purpose: HMAC-SHA256(key, domain | label), each behind its length.
 fn derive(key: &Key32, domain: &[u8], label: &str) -> Key32 {
     let label = label.as_bytes();

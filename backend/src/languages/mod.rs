@@ -10,7 +10,7 @@ mod translations;
 
 use shared::{Text, Texts, Wording};
 
-pub use card_words::names_card_number;
+pub use card_words::asks_for_card;
 pub use choose::canonical;
 pub use money::money;
 pub use settings::{Answered, FormLanguages};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::{Field, Text};
 
-use super::{canonical, names_card_number};
+use super::{asks_for_card, canonical};
 use crate::json::{Members, Value};
 use crate::vault::Invalid;
 
@@ -243,7 +243,7 @@ fn object(value: Value, at: &str) -> Result<Members, Invalid> {
 }
 
 fn refuse_card(at: &str, value: &Value) -> Result<(), Invalid> {
-    if value.as_text().is_some_and(names_card_number) {
+    if value.as_text().is_some_and(asks_for_card) {
         let detail = "Only the card's own fields may ask for a card's number or code.";
         return Err(Invalid::new(at, "asks_for_card", detail));
     }

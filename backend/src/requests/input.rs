@@ -1,15 +1,10 @@
 //! Bodies of the booking interface: names in any case, everything checked and every problem told (spec B.4).
 
-use std::str::FromStr as _;
 use std::time::Duration;
-
-use lettre::Address;
-use phonenumber::Mode as PhoneFormat;
-use url::Url;
 
 use super::details::{Details, Support};
 use super::money::{Money, MoneyError};
-use super::words;
+use super::reader::{MAX_ADDRESS, Reader};
 use crate::capture::ttl::{self, Ttl};
 use crate::json::{Members, Value};
 use crate::model::{Channel, RequestKind, Timestamp};
@@ -19,10 +14,9 @@ use crate::vault::{Invalid, cards};
 const DEFAULT_TTL: Duration = Duration::from_hours(24);
 const SHORTEST_TTL: Duration = Duration::from_mins(5);
 const LONGEST_TTL: Duration = Duration::from_hours(7 * 24);
-/// The longest header, footer, name and address.
+/// The longest header, footer and name.
 const MAX_WORDS: usize = 2_000;
 const MAX_NAME: usize = 100;
-const MAX_ADDRESS: usize = 2_000;
 
 /// A request as it was asked for.
 pub struct Asked {
@@ -32,147 +26,6 @@ pub struct Asked {
     pub reference: String,
     /// Everything else.
     pub details: Details,
-}
-
-/// The members of a body by name, whatever its case. Tells every problem, never a value.
-pub struct Reader {
-    members: Vec<(String, Value)>,
-    problems: Vec<Invalid>,
-}
-
-impl Reader {
-    /// Of a body.
-    pub fn new(body: Members) -> Self {
-        let mut reader = Self { members: Vec::new(), problems: Vec::new() };
-        for (name, value) in body {
-            let folded = name.to_lowercase();
-            if reader.members.iter().any(|(known, _)| *known == folded) {
-                reader.tell("", "duplicate", "The body names a member twice.");
-            }
-            reader.members.push((folded, value));
-        }
-        reader
-    }
-
-    /// What was read, or every problem.
-    pub fn finish<T>(self, read: T) -> Result<T, Vec<Invalid>> {
-        if self.problems.is_empty() { Ok(read) } else { Err(self.problems) }
-    }
-
-    /// Notes a problem of a member.
-    pub fn tell(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
-        let pointer = if name.is_empty() { String::new() } else { format!("/{name}") };
-        self.problems.push(Invalid::new(pointer, code, detail));
-    }
-
-    /// The text of a member, trimmed; `None` where it is missing, null or empty.
-    pub fn text(&mut self, name: &str, most: usize) -> Option<String> {
-        let text = match self.find(name) {
-            None | Some(Value::Null) => return None,
-            Some(value) => value.as_typed().map(|text| text.trim().to_owned()),
-        };
-        let Some(text) = text else {
-            self.tell(name, "type", format!("{name} has to be a text."));
-            return None;
-        };
-        if text.chars().count() > most {
-            self.tell(name, "too_long", format!("{name} has at most {most} characters."));
-            return None;
-        }
-        Some(text).filter(|text| !text.is_empty())
-    }
-
-    /// A text of one line for people, without a card number in it (security rule 10).
-    pub fn line(&mut self, name: &str, most: usize) -> Option<String> {
-        let text = self.text(name, most)?;
-        if text.chars().any(shared::holder::is_unprintable) {
-            self.tell(name, "characters", format!("{name} may hold no line ends and no control characters."));
-            return None;
-        }
-        self.without_number(name, text)
-    }
-
-    /// A text with placeholders.
-    pub fn words(&mut self, name: &str, most: usize) -> Option<String> {
-        let text = self.text(name, most)?;
-        if let Err(error) = words::check(&text) {
-            self.tell(name, "placeholder", format!("{error}."));
-            return None;
-        }
-        self.without_number(name, text.replace("\r\n", "\n"))
-    }
-
-    /// A switch.
-    pub fn switch(&mut self, name: &str, default: bool) -> bool {
-        let value = match self.find(name) {
-            None | Some(Value::Null) => return default,
-            Some(Value::Bool(value)) => Some(*value),
-            Some(value) => match value.as_typed().map(str::to_lowercase).as_deref() {
-                Some("true" | "1") => Some(true),
-                Some("false" | "0") => Some(false),
-                Some("") => return default,
-                _ => None,
-            },
-        };
-        value.unwrap_or_else(|| {
-            self.tell(name, "type", format!("{name} has to be true or false."));
-            default
-        })
-    }
-
-    /// An e-mail address.
-    pub fn email(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name, 254)?;
-        if Address::from_str(&text).is_err() || text.chars().any(shared::holder::is_unprintable) {
-            self.tell(name, "email", format!("{name} has to be an e-mail address."));
-            return None;
-        }
-        Some(text)
-    }
-
-    /// A telephone number as E.164; clients of the interface leave the plus out.
-    pub fn phone(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name, 40)?;
-        let whole = if text.starts_with('+') { text } else { format!("+{text}") };
-        match phonenumber::parse(None, &whole) {
-            Ok(number) if phonenumber::is_valid(&number) => {
-                Some(number.format().mode(PhoneFormat::E164).to_string())
-            }
-            _ => {
-                let detail = format!("{name} has to be a telephone number with its country code.");
-                self.tell(name, "phone", detail);
-                None
-            }
-        }
-    }
-
-    /// An https address.
-    fn address(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name, MAX_ADDRESS)?;
-        let usable = Url::parse(&text).ok().filter(|url| {
-            matches!(url.scheme(), "https" | "http")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-        });
-        if usable.is_none() {
-            self.tell(name, "url", format!("{name} has to be an https address."));
-        }
-        usable.map(String::from)
-    }
-
-    fn find(&self, name: &str) -> Option<&Value> {
-        let folded = name.to_lowercase();
-        self.members.iter().find(|(known, _)| *known == folded).map(|(_, value)| value)
-    }
-
-    fn without_number(&mut self, name: &str, text: String) -> Option<String> {
-        if shared::digits::holds_card_number(&text) {
-            self.tell(name, "holds_number", format!("{name} holds what looks like a card number."));
-            return None;
-        }
-        Some(text)
-    }
 }
 
 /// Reads the body of a creation. `token_of` finds the token in an address of a card, where it is one of ours.
@@ -279,7 +132,7 @@ fn money(reader: &mut Reader) -> Option<Money> {
                 reader.tell("Currency", "currency", "Currency has to be a code of ISO 4217, such as EUR.");
                 None
             }
-            Err(MoneyError::Amount) => {
+            Err(MoneyError::Amount | MoneyError::Precision) => {
                 let detail = "Amount has to be a decimal with at most as many places as its currency has.";
                 reader.tell("Amount", "amount", detail);
                 None

@@ -14,6 +14,7 @@ pub mod manage;
 pub mod message;
 pub mod money;
 pub mod passcode;
+pub mod reader;
 pub mod reports;
 pub mod submit;
 pub mod templates;

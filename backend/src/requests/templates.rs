@@ -2,9 +2,9 @@
 
 use super::RequestError;
 use super::details::{Details, Support};
-use super::input::Reader;
 use super::message::{self, Rendered, Source};
 use super::money::Money;
+use super::reader::Reader;
 use super::words;
 use crate::access::Caller;
 use crate::core::Core;

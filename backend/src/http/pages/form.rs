@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use frontend::{Face, FormPage, Notice, form_page};
 use serde_json::json;
@@ -12,6 +12,7 @@ use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Texts, Wo
 use zeroize::Zeroizing;
 
 use super::answer::{self, Config};
+use super::filled::FilledForm;
 use super::language::{Locale, choices, usable_query};
 use super::policy;
 use crate::capture::fill::{self, Filed, FillError, Filled};
@@ -21,13 +22,11 @@ use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, endpoints, facts::Facts};
 use crate::crypto::secret;
 use crate::http::asked::{Asked, LOCALE};
-use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::http::v1;
-use crate::json::Value;
 use crate::languages;
 use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
@@ -83,24 +82,15 @@ pub async fn submit(
     State(app): State<Arc<App>>,
     Path(form): Path<String>,
     Address(address): Address,
-    request: Request,
+    headers: HeaderMap,
+    sent: FilledForm,
 ) -> Result<Response, ApiError> {
-    check_same_origin(request.headers())?;
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| kind.starts_with("application/json")) {
-        let secret = v1::capture::secret(request.headers());
-        let JsonBody(body) = JsonBody::from_request(request, &app).await?;
-        let texts =
-            body.iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_typed()?.to_owned())));
-        let mut filled = filled(form, texts, address);
-        filled.secret = secret.unwrap_or_default();
-        let locale = Locale::of(body.find(LOCALE).and_then(Value::as_text));
+    let locale = Locale::of(sent.find(LOCALE));
+    let mut filled = filled(form, &sent, address);
+    if sent.by_script {
+        filled.secret = v1::capture::secret(&headers).unwrap_or_default();
         return Ok(answer_script(&app, &mut filled, &locale).await?.into_response());
     }
-    let FormBody(fields) = FormBody::from_request(request, &app).await?;
-    let texts = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut filled = filled(form, texts, address);
-    let locale = Locale::of(fields.find(LOCALE));
     let target = answer_plain(&app, &mut filled, &locale).await?;
     let mut response = Redirect::to(&target).into_response();
     answer::complete(&mut response);
@@ -352,20 +342,8 @@ fn face(settings: &Settings, field: Field, texts: &Texts) -> Face {
     face
 }
 
-/// Plain POSTs are checked by Sec-Fetch-Site; Origin is "null" under our referrer policy (security rule 17).
-pub(super) fn check_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes) {
-        None | Some(b"same-origin") => Ok(()),
-        Some(_) => Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "cross_site",
-            "This form is sent from its own page only.",
-        )),
-    }
-}
-
 /// Sorts the inputs of a page: its fields, its own hidden ones, and further members.
-fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: String) -> Filled {
+fn filled(form: String, sent: &FilledForm, address: String) -> Filled {
     let mut filled = Filled {
         form,
         unique_id: String::new(),
@@ -378,25 +356,25 @@ fn filled(form: String, texts: impl Iterator<Item = (String, String)>, address: 
         content: Zeroizing::new(Vec::new()),
         additional: Vec::new(),
     };
-    for (name, text) in texts {
-        note(&mut filled.content, &name, &text);
-        match name.as_str() {
-            fill::SUBMIT_ID => filled.submit_id = text,
-            "unique_id" => filled.unique_id = text,
-            "secret" => filled.secret = Zeroizing::new(text),
-            NETWORK => filled.entry.network = Some(Brand::from_wire(&text)),
+    for (name, text) in sent.iter() {
+        note(&mut filled.content, name, text);
+        match name {
+            fill::SUBMIT_ID => text.clone_into(&mut filled.submit_id),
+            "unique_id" => text.clone_into(&mut filled.unique_id),
+            "secret" => filled.secret = Zeroizing::new(text.to_owned()),
+            NETWORK => filled.entry.network = Some(Brand::from_wire(text)),
             "reference" => {
-                filled.reference = Some(text.clone()).filter(|text| !text.is_empty());
-                filled.entry.set(Field::Reference, text);
+                filled.reference = Some(text.to_owned()).filter(|text| !text.is_empty());
+                filled.entry.set(Field::Reference, text.to_owned());
             }
             // A field that the form does not show is a further member, as of a link; which ones it shows is known
             // when it is filed. One of no plain name is dropped there.
-            _ if !fill::OWN.contains(&name.as_str()) => {
-                if let Some(field) = Field::from_name(&name).filter(|field| !matches!(field, Field::Extra(_)))
+            _ if !fill::OWN.contains(&name) => {
+                if let Some(field) = Field::from_name(name).filter(|field| !matches!(field, Field::Extra(_)))
                 {
-                    filled.entry.set(field, text.clone());
+                    filled.entry.set(field, text.to_owned());
                 }
-                filled.extra.push((name, text));
+                filled.extra.push((name.to_owned(), text.to_owned()));
             }
             _ => {}
         }

@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest as _, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use frontend::{About, Contact, Face, FormPage, LinkForm, LinkPage, Look, Notice, form_page, link_page};
 use serde_json::{Value, json};
 use shared::{Brand, Entry, Field, Networks, Text, Wording};
 
 use super::answer;
-use super::form::check_same_origin;
+use super::filled::{FilledForm, check_same_origin};
 use super::policy;
 use crate::capture::CaptureError;
 use crate::capture::forms::Settings;
 use crate::capture::results::{self, Outcome};
-use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::Address;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
@@ -58,18 +57,12 @@ pub async fn submit(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
     Address(address): Address,
-    request: Request,
+    filled: FilledForm,
 ) -> Result<Response, ApiError> {
-    check_same_origin(request.headers())?;
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| kind.starts_with("application/json")) {
-        let JsonBody(body) = JsonBody::from_request(request, &app).await?;
-        let texts = body.iter().filter_map(|(name, value)| Some((name, value.as_typed()?)));
-        let sent = sent(code, texts, address);
+    let sent = sent(code, &filled, address);
+    if filled.by_script {
         return answer_script(&app, &sent).await;
     }
-    let FormBody(fields) = FormBody::from_request(request, &app).await?;
-    let sent = sent(code, fields.iter(), address);
     Ok(Redirect::to(&answer_plain(&app, &sent).await?).into_response())
 }
 
@@ -78,9 +71,9 @@ pub async fn viewed(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
     Address(address): Address,
-    request: Request,
+    headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    check_same_origin(request.headers())?;
+    check_same_origin(&headers)?;
     link::viewed(&app.core, &code, &address).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -90,9 +83,9 @@ pub async fn ask(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
     Address(address): Address,
-    request: Request,
+    headers: HeaderMap,
 ) -> Result<Redirect, ApiError> {
-    check_same_origin(request.headers())?;
+    check_same_origin(&headers)?;
     link::ask(&app.core, &code, &address).await?;
     Ok(Redirect::to(&format!("/r/{}/asked", clean(&code))))
 }
@@ -112,9 +105,9 @@ pub async fn send_passcode(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
     Address(address): Address,
-    request: Request,
+    headers: HeaderMap,
 ) -> Result<Redirect, ApiError> {
-    check_same_origin(request.headers())?;
+    check_same_origin(&headers)?;
     match passcode::send(&app.core, &code, &address).await? {
         Asked::Sent | Asked::TooMany | Asked::Gone => Ok(Redirect::to(&format!("/r/{}", clean(&code)))),
     }
@@ -125,11 +118,9 @@ pub async fn enter_passcode(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
     Address(address): Address,
-    request: Request,
+    filled: FilledForm,
 ) -> Result<Redirect, ApiError> {
-    check_same_origin(request.headers())?;
-    let FormBody(fields) = FormBody::from_request(request, &app).await?;
-    let given = fields.find("passcode").unwrap_or_default();
+    let given = filled.find("passcode").unwrap_or_default();
     Ok(match passcode::enter(&app.core, &code, given, &address).await? {
         Entered::Right(ticket) => Redirect::to(&format!("/r/{}/form/{ticket}", clean(&code))),
         Entered::Wrong => Redirect::to(&format!("/r/{}?wrong", clean(&code))),
@@ -336,9 +327,9 @@ fn clean(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
 }
 
-fn sent<'t>(code: String, texts: impl Iterator<Item = (&'t str, &'t str)>, address: String) -> Sent {
+fn sent(code: String, filled: &FilledForm, address: String) -> Sent {
     let mut sent = Sent { code, ticket: None, entry: Entry::default(), address };
-    for (name, text) in texts {
+    for (name, text) in filled.iter() {
         if name == TICKET {
             sent.ticket = Some(text.to_owned()).filter(|text| !text.is_empty());
         } else if name == NETWORK {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod done;
+mod filled;
 pub mod form;
 mod language;
 pub mod link;

@@ -2,12 +2,13 @@
 //! (spec B.1, B.2, B.5).
 
 pub mod capturecard;
+mod named;
 pub mod restriction;
 mod wire;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shared::Expiry;
@@ -20,6 +21,7 @@ use crate::json::{Members, Value};
 use crate::model::Scope;
 use crate::vault::paycards::{self, PaycardName};
 use crate::vault::{Invalid, terms};
+use named::{Readable, Writable};
 use wire::{BankCard, ErrorBlock, Metadata};
 
 /// Makes a session token: it opens card forms for five minutes, and nothing else.
@@ -38,14 +40,8 @@ pub async fn tempsession(State(app): State<Arc<App>>, booker: Booker) -> Result<
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     responses((status = 200, body = BankCard), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn show(
-    State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
-) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardRead).await?;
-    let found = paycards::find(&app.core, caller, &name(token, &query)).await?;
+pub async fn show(State(app): State<Arc<App>>, Readable(card): Readable) -> Result<Answer, ApiError> {
+    let found = paycards::find(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::ok("BankCardDetails", wire::bank_card(&found.card)))
 }
 
@@ -55,15 +51,9 @@ pub async fn show(
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     responses((status = 200, body = Metadata), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn metadata(
-    State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
-) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardRead).await?;
-    let found = paycards::find(&app.core, caller, &name(token, &query)).await?;
-    Ok(Answer::ok("BankCardMetadata", wire::metadata(&app, caller, &found)))
+pub async fn metadata(State(app): State<Arc<App>>, Readable(card): Readable) -> Result<Answer, ApiError> {
+    let found = paycards::find(&app.core, &card.caller, &card.name).await?;
+    Ok(Answer::ok("BankCardMetadata", wire::metadata(&app, &card.caller, &found)))
 }
 
 /// Shows what is known of the card that `ref` names, a token or a card's URI.
@@ -90,14 +80,8 @@ pub async fn metadata_of(
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     responses((status = 200), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn delete(
-    State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
-) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardWrite).await?;
-    paycards::delete(&app.core, caller, &name(token, &query)).await?;
+pub async fn delete(State(app): State<Arc<App>>, Writable(card): Writable) -> Result<Answer, ApiError> {
+    paycards::delete(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::empty(StatusCode::OK))
 }
 
@@ -111,15 +95,11 @@ pub async fn delete(
     security(("basic" = []), ("api_key" = [])))]
 pub async fn set_expiry(
     State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
+    Writable(card): Writable,
     Document(body): Document,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardWrite).await?;
-    let name = name(token, &query);
-    paycards::set_expiry(&app.core, caller, &name, expiry(body)?).await?;
-    let found = paycards::find(&app.core, caller, &name).await?;
+    paycards::set_expiry(&app.core, &card.caller, &card.name, expiry(body)?).await?;
+    let found = paycards::find(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::ok("BankCardDetails", wire::bank_card(&found.card)))
 }
 
@@ -133,18 +113,15 @@ pub async fn set_expiry(
     security(("basic" = []), ("api_key" = [])))]
 pub async fn duplicate(
     State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
+    Writable(card): Writable,
     Document(mut body): Document,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardWrite).await?;
     let typed = |value: Value| value.as_typed().map(str::to_owned).filter(|text| !text.is_empty());
     let reference = body.take("creatorreference").and_then(typed);
     let code = body.take("cvv").and_then(typed).map(Zeroizing::new);
-    let saved = paycards::duplicate(&app.core, caller, &name(token, &query), reference, code).await?;
+    let saved = paycards::duplicate(&app.core, &card.caller, &card.name, reference, code).await?;
     let stored = PaycardName { token: saved.token, reference: Some(saved.reference) };
-    let found = paycards::find(&app.core, caller, &stored).await?;
+    let found = paycards::find(&app.core, &card.caller, &stored).await?;
     let answer = Answer::ok("BankCardDetails", wire::bank_card(&found.card)).status(StatusCode::CREATED);
     Ok(answer.header(header::LOCATION, &card_uri(&app, &found.card.token)))
 }
@@ -155,20 +132,9 @@ pub async fn duplicate(
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     responses((status = 200), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn clear(
-    State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
-) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardWrite).await?;
-    terms::clear(&app.core, caller, &name(token, &query)).await?;
+pub async fn clear(State(app): State<Arc<App>>, Writable(card): Writable) -> Result<Answer, ApiError> {
+    terms::clear(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::empty(StatusCode::OK))
-}
-
-/// The card that a call names.
-fn name(token: String, query: &Query) -> PaycardName {
-    PaycardName { token, reference: query.find("reference").map(str::to_owned) }
 }
 
 /// `ExpirationDate` with `Month` and `Year`, or both at the top.

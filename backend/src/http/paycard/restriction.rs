@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 
-use super::name;
+use super::named::{Named, Readable, Writable};
 use super::wire::{ErrorBlock, RetentionPolicy, policy};
-use crate::http::booking::{Answer, Booker, Document, Query};
+use crate::http::booking::{Answer, Document};
 use crate::http::error::ApiError;
 use crate::http::router::App;
 use crate::json::{Members, Value};
-use crate::model::{CvvDestination, DestinationKind, Scope, Timestamp};
+use crate::model::{CvvDestination, DestinationKind, Timestamp};
 use crate::vault::Invalid;
 use crate::vault::paycards;
 use crate::vault::terms::{self, NewTerms};
@@ -21,14 +21,8 @@ use crate::vault::terms::{self, NewTerms};
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn show(
-    State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
-) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardRead).await?;
-    let found = paycards::find(&app.core, caller, &name(token, &query)).await?;
+pub async fn show(State(app): State<Arc<App>>, Readable(card): Readable) -> Result<Answer, ApiError> {
+    let found = paycards::find(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::ok("CvvRetentionPolicy", policy(found.terms.as_ref())))
 }
 
@@ -42,14 +36,11 @@ pub async fn show(
     security(("basic" = []), ("api_key" = [])))]
 pub async fn set(
     State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
+    Writable(card): Writable,
     Document(body): Document,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CardWrite).await?;
     let new = new_terms(body)?;
-    let set = terms::set(&app.core, caller, &name(token, &query), new).await?;
+    let set = terms::set(&app.core, &card.caller, &card.name, new).await?;
     Ok(Answer::ok("CvvRetentionPolicy", policy(set.as_ref())))
 }
 
@@ -61,14 +52,8 @@ pub async fn set(
     responses((status = 200, body = RetentionPolicy), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock),
         (status = 404, body = ErrorBlock), (status = 409, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn post(
-    app: State<Arc<App>>,
-    booker: Booker,
-    token: Path<String>,
-    query: Query,
-    body: Document,
-) -> Result<Answer, ApiError> {
-    set(app, booker, token, query, body).await
+pub async fn post(app: State<Arc<App>>, card: Writable, body: Document) -> Result<Answer, ApiError> {
+    set(app, card, body).await
 }
 
 /// Takes the terms of a card's security code back; the operator's own hold again.
@@ -78,13 +63,8 @@ pub async fn post(
     responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock),
         (status = 409, body = ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
-pub async fn remove(
-    State(app): State<Arc<App>>,
-    booker: Booker,
-    Path(token): Path<String>,
-    query: Query,
-) -> Result<Answer, ApiError> {
-    remove_of(&app, &booker, token, &query, None, None).await
+pub async fn remove(State(app): State<Arc<App>>, Writable(card): Writable) -> Result<Answer, ApiError> {
+    remove_of(&app, &card, None, None).await
 }
 
 /// Takes the destinations of one type back.
@@ -97,11 +77,10 @@ pub async fn remove(
     security(("basic" = []), ("api_key" = [])))]
 pub async fn remove_kind(
     State(app): State<Arc<App>>,
-    booker: Booker,
-    Path((token, kind)): Path<(String, String)>,
-    query: Query,
+    Writable(card): Writable,
+    Path((_, kind)): Path<(String, String)>,
 ) -> Result<Answer, ApiError> {
-    remove_of(&app, &booker, token, &query, Some(&kind), None).await
+    remove_of(&app, &card, Some(&kind), None).await
 }
 
 /// Takes one destination back.
@@ -115,27 +94,23 @@ pub async fn remove_kind(
     security(("basic" = []), ("api_key" = [])))]
 pub async fn remove_one(
     State(app): State<Arc<App>>,
-    booker: Booker,
-    Path((token, kind, data)): Path<(String, String, String)>,
-    query: Query,
+    Writable(card): Writable,
+    Path((_, kind, data)): Path<(String, String, String)>,
 ) -> Result<Answer, ApiError> {
-    remove_of(&app, &booker, token, &query, Some(&kind), Some(&data)).await
+    remove_of(&app, &card, Some(&kind), Some(&data)).await
 }
 
 async fn remove_of(
     app: &App,
-    booker: &Booker,
-    token: String,
-    query: &Query,
+    card: &Named,
     kind: Option<&str>,
     data: Option<&str>,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(app, Scope::CardWrite).await?;
     let kind = match kind {
         None => None,
         Some(kind) => Some(DestinationKind::parse(kind).ok_or_else(ApiError::not_found)?),
     };
-    let left = terms::remove(&app.core, caller, &name(token, query), kind, data).await?;
+    let left = terms::remove(&app.core, &card.caller, &card.name, kind, data).await?;
     Ok(Answer::ok("CvvRetentionPolicy", policy(left.as_ref())))
 }
 

@@ -1,0 +1,61 @@
+//! A filled form as its page sends it: JSON by the page's script, or the fields of a plain form.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use zeroize::Zeroizing;
+
+use crate::http::body::{FormBody, JsonBody};
+use crate::http::error::ApiError;
+use crate::http::router::App;
+
+/// The inputs of a page, in the order that they were sent in.
+pub struct FilledForm {
+    /// Whether the page's script sent them: it is answered in JSON.
+    pub by_script: bool,
+    texts: Vec<(String, Zeroizing<String>)>,
+}
+
+impl FilledForm {
+    /// The inputs by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// The text of an input; empty is missing.
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, text)| text).filter(|text| !text.is_empty())
+    }
+}
+
+impl FromRequest<Arc<App>> for FilledForm {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        check_same_origin(request.headers())?;
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let by_script = kind.is_some_and(|kind| kind.starts_with("application/json"));
+        let owned = |(name, text): (&str, &str)| (name.to_owned(), Zeroizing::new(text.to_owned()));
+        let texts = if by_script {
+            let JsonBody(body) = JsonBody::from_request(request, app).await?;
+            body.iter().filter_map(|(name, value)| Some((name, value.as_typed()?))).map(owned).collect()
+        } else {
+            let FormBody(fields) = FormBody::from_request(request, app).await?;
+            fields.iter().map(owned).collect()
+        };
+        Ok(Self { by_script, texts })
+    }
+}
+
+/// Plain POSTs are checked by Sec-Fetch-Site; Origin is "null" under our referrer policy (security rule 17).
+pub fn check_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes) {
+        None | Some(b"same-origin") => Ok(()),
+        Some(_) => Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "This form is sent from its own page only.",
+        )),
+    }
+}
