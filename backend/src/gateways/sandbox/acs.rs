@@ -6,7 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
 use crate::core::Core;
-use crate::crypto::keyed_digest;
+use crate::crypto::hex;
+use crate::crypto::secret::keyed_digest;
 use crate::gateways::Challenge;
 use crate::model::OperationId;
 
@@ -61,8 +62,8 @@ pub fn returned(core: &Core, operation: &OperationId, fields: &[(String, String)
 }
 
 fn sign(core: &Core, operation: &OperationId, letter: &str) -> String {
-    let tag = keyed_digest(&core.digests, PURPOSE, &[letter.as_bytes(), operation.as_str().as_bytes()]);
-    URL_SAFE_NO_PAD.encode(format!("{letter}.{operation}.{tag}"))
+    let tag = keyed_digest(&core.subkey(PURPOSE), &[letter.as_bytes(), operation.as_str().as_bytes()]);
+    URL_SAFE_NO_PAD.encode(format!("{letter}.{operation}.{}", hex(&tag)))
 }
 
 fn read(core: &Core, token: &str) -> Option<(OperationId, String)> {
