@@ -3,6 +3,7 @@
 mod answer;
 mod done;
 pub mod form;
+pub mod issuer;
 mod language;
 pub mod link;
 mod logo;
