@@ -22,7 +22,7 @@ use super::{again, assets, booking, docs, headers, health, openapi, pages, scrip
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
-use crate::gateways::sandbox::Sandbox;
+use crate::gateways::sandbox::{Sandbox, acs};
 use crate::operations::Operations;
 use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
@@ -174,6 +174,7 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/done/{id}", get(pages::done))
         .route("/v1/capture/logo/{form}", get(pages::logo))
         .merge(links())
+        .route(acs::PATH, post(pages::issuer::ask))
         .route("/assets/{file}", get(assets::file))
         .route("/embed/{version}/{file}", get(assets::embed))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))

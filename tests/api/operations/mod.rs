@@ -2,5 +2,6 @@
 
 mod charges;
 mod follow_ups;
+mod issuer;
 mod lost;
 mod till;

@@ -4,6 +4,7 @@ mod answer;
 mod done;
 mod filled;
 pub mod form;
+pub mod issuer;
 mod language;
 pub mod link;
 mod logo;
