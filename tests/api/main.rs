@@ -46,6 +46,7 @@ macro_rules! on_both_engines {
 }
 
 mod access;
+mod account;
 mod ach;
 mod app;
 mod brands;

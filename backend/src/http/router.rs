@@ -114,6 +114,12 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: capture endpoints and hosted forms.
         .routes(routes!(v1::capture::create, v1::capture::list))
         .routes(routes!(v1::form::create))
+        // Merchant backends: their own credentials.
+        .routes(routes!(v1::account::whoami))
+        .routes(routes!(v1::account::usage))
+        .routes(routes!(v1::account::change_password))
+        .routes(routes!(v1::account::create, v1::account::list))
+        .routes(routes!(v1::account::show, v1::account::revoke))
         // Merchant backends: what was sent to them.
         .routes(routes!(v1::delivery::list))
         .routes(routes!(v1::delivery::show))

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod card;
 pub mod form;
 pub mod id;
+pub mod idempotent;
 pub mod key;
 pub mod money;
 pub mod operation;
@@ -22,6 +23,7 @@ pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
     ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
 };
+pub use idempotent::IdempotentCall;
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use money::{Money, MoneyError};
 pub use operation::{Operation, OperationKind, OperationState, OwnerKind};

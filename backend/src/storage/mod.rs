@@ -3,6 +3,7 @@
 //! `Store::begin` gives a transaction that ends by `commit`, or is undone when dropped. Finders take the
 //! merchant; the few that find by an unguessable name instead are called `…_by_secret_name`.
 
+mod accounts;
 mod lane;
 mod plan;
 pub mod postgres;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+pub use accounts::{Accounts, Calls};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page, Requests, Terms,
@@ -75,7 +77,19 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Requests + Wraps + Send
+    Installation
+    + Merchants
+    + Accounts
+    + Keys
+    + Cards
+    + Captures
+    + Forms
+    + Audits
+    + Outbox
+    + Terms
+    + Requests
+    + Wraps
+    + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;
