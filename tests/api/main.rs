@@ -64,6 +64,7 @@ mod errors;
 mod extras;
 mod form;
 mod headers;
+mod idempotency;
 mod isolation;
 mod key;
 mod languages;

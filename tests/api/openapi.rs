@@ -80,6 +80,25 @@ async fn every_call_that_needs_credentials_needs_a_scope_and_names_it() {
 }
 
 #[tokio::test]
+async fn every_call_that_makes_something_knows_idempotency_keys() {
+    let app = TestApp::on_sqlite().await;
+    let mut count = 0;
+    for (method, path, operation) in operations(&document(&app).await) {
+        if method != "POST" || operation.get("security").is_none() {
+            continue;
+        }
+        let answer = app.merchant.send(Call::new(method, &path).header("idempotency-key", "two words")).await;
+        assert!(
+            answer.is(400).text().contains("An Idempotency-Key has"),
+            "{method} {path}: {}",
+            answer.text()
+        );
+        count += 1;
+    }
+    assert!(count >= 15, "the document is not the whole one: {count}");
+}
+
+#[tokio::test]
 async fn every_documented_call_exists() {
     let app = TestApp::on_sqlite().await;
     for (method, path, _) in operations(&document(&app).await) {

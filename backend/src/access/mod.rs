@@ -1,6 +1,7 @@
 //! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
 
 pub mod api_keys;
+pub mod idempotency;
 pub mod merchants;
 mod passwords;
 pub mod sessions;

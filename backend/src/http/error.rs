@@ -72,6 +72,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing here.")
     }
 
+    /// An answer of ours that cannot be read back.
+    pub fn unreadable() -> Self {
+        Self::internal(&JsonError::NotJson)
+    }
+
     /// The status.
     pub const fn status(&self) -> StatusCode {
         self.status
