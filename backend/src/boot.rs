@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access;
 use crate::assets::{Assets, AssetsError};
 use crate::capture::facts::FactsCache;
 use crate::capture::forms;
@@ -191,11 +192,14 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let now = app.core.now();
     app.core.keyring.sweep(now);
     app.facts.sweep(&app.core);
+    app.core.passwords.sweep(now);
+    access::tally::flush(&app.core).await;
     let mut transaction = app.core.store.begin().await?;
     vault::terms::sweep(&app.core, &mut *transaction).await?;
     // An hour's key may be in use for a moment after its hour: captures that were sealed but not committed.
     let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
     let results = transaction.sweep_results(now).await?;
+    transaction.sweep_calls(now).await?;
     transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
     transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::access::{Passwords, Tally};
 use crate::crypto::Key32;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::root::{Digests, RootKey};
@@ -61,6 +62,10 @@ pub struct Core {
     pub policy: Policy,
     /// Failures of strangers.
     pub strangers: Arc<Strangers>,
+    /// Chosen passwords that were right a moment ago.
+    pub passwords: Arc<Passwords>,
+    /// Calls that are counted and not written yet.
+    pub tally: Arc<Tally>,
 }
 
 /// What the operator allows.
@@ -124,7 +129,9 @@ impl Core {
     ) -> Self {
         let keyring = Arc::new(Keyring::new(&*entropy));
         let digests = Arc::new(digests);
-        Self { store, root, digests, clock, entropy, keyring, policy, strangers: Arc::default() }
+        let passwords = Arc::new(Passwords::new(&*entropy));
+        let (strangers, tally) = (Arc::default(), Arc::default());
+        Self { store, root, digests, clock, entropy, keyring, policy, strangers, passwords, tally }
     }
 
     /// A key for keyed digests of one purpose, the same on every node and for ever.

@@ -46,6 +46,7 @@ macro_rules! on_both_engines {
 }
 
 mod access;
+mod account;
 mod ach;
 mod app;
 mod brands;
@@ -63,6 +64,7 @@ mod errors;
 mod extras;
 mod form;
 mod headers;
+mod idempotency;
 mod isolation;
 mod key;
 mod languages;

@@ -1,9 +1,10 @@
 //! The API document tells what the server does.
 
+use backend::model::{Scope, Scopes};
 use serde_json::Value;
 
 use crate::app::TestApp;
-use crate::client::Call;
+use crate::client::{Answer, Call};
 
 /// Every documented operation: method, path with its parameters filled in, and what is said of it.
 fn operations(document: &Value) -> Vec<(&'static str, String, Value)> {
@@ -43,6 +44,60 @@ async fn every_call_that_needs_credentials_refuses_without_them() {
     assert!(count >= 14, "the document is not the whole one");
 }
 
+/// Calls that any credential may make: they tell of it, or change it.
+const WITHOUT_SCOPE: [&str; 2] = ["GET /v1/whoami", "POST /v1/change-password"];
+
+/// The scope whose lack an answer tells, in whatever shape its surface has.
+fn lacking(answer: &Answer) -> Option<Scope> {
+    let text = answer.text();
+    Scope::ALL.into_iter().find(|scope| text.contains(&format!("the scope {}.", scope.as_str())))
+}
+
+/// One call with a credential of these scopes.
+async fn with_scopes(app: &TestApp, scopes: &[Scope], method: &'static str, path: &str) -> Answer {
+    let name = format!("{} {method} {path}", scopes.len());
+    let made = app.new_merchant(&name, Scopes::of(scopes)).await;
+    app.anonymous.with_basic(&made.live.user, &made.live.password).send(Call::new(method, path)).await
+}
+
+#[tokio::test]
+async fn every_call_that_needs_credentials_needs_a_scope_and_names_it() {
+    let app = TestApp::on_sqlite().await;
+    let mut count = 0;
+    for (method, path, operation) in operations(&document(&app).await) {
+        let call = format!("{method} {path}");
+        if operation.get("security").is_none() || WITHOUT_SCOPE.contains(&call.as_str()) {
+            continue;
+        }
+        let refused = with_scopes(&app, &[], method, &path).await;
+        let needed = lacking(refused.is(403)).unwrap_or_else(|| panic!("{call} names no scope"));
+        let others: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != needed).collect();
+        let refused = with_scopes(&app, &others, method, &path).await;
+        assert_eq!(lacking(refused.is(403)), Some(needed), "{call}");
+        count += 1;
+    }
+    assert!(count >= 40, "the document is not the whole one: {count}");
+}
+
+#[tokio::test]
+async fn every_call_that_makes_something_knows_idempotency_keys() {
+    let app = TestApp::on_sqlite().await;
+    let mut count = 0;
+    for (method, path, operation) in operations(&document(&app).await) {
+        if method != "POST" || operation.get("security").is_none() {
+            continue;
+        }
+        let answer = app.merchant.send(Call::new(method, &path).header("idempotency-key", "two words")).await;
+        assert!(
+            answer.is(400).text().contains("An Idempotency-Key has"),
+            "{method} {path}: {}",
+            answer.text()
+        );
+        count += 1;
+    }
+    assert!(count >= 15, "the document is not the whole one: {count}");
+}
+
 #[tokio::test]
 async fn every_documented_call_exists() {
     let app = TestApp::on_sqlite().await;
@@ -80,6 +135,13 @@ async fn the_calls_of_the_interface_are_all_documented() {
         "GET /v1/capture/iframe/none",
         "POST /v1/capture/iframe/none",
         "DELETE /v1/capture/iframe/none",
+        "GET /v1/whoami",
+        "GET /v1/usage",
+        "POST /v1/change-password",
+        "POST /v1/api-key",
+        "GET /v1/api-key",
+        "GET /v1/api-key/none",
+        "DELETE /v1/api-key/none",
         "GET /health/live",
         "GET /health/ready",
     ] {

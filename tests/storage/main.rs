@@ -30,6 +30,7 @@ mod codes;
 mod engines;
 mod folds;
 mod forms;
+mod idempotent_calls;
 mod installation;
 mod keys;
 mod limits;

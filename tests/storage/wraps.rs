@@ -180,6 +180,9 @@ async fn a_fact_is_replaced_by_compare_and_set(db: Db) {
 fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
     let others = [
         ("api_key", "secret_hash"),          // SHA-256
+        ("api_key", "salt"),                 // public
+        ("idempotent_call", "fingerprint"),  // HMAC
+        ("idempotent_call", "answer"),       // under the caller's own credential
         ("capture_endpoint", "secret_hash"), // SHA-256
         ("vault_key", "salt"),               // public
         ("vault_key_pair", "public_half"),   // public

@@ -111,11 +111,16 @@ async fn add_credential(
         id: ApiKeyId::new(core.now(), &*core.entropy),
         merchant: merchant.clone(),
         mode,
+        name: String::new(),
         login: login.clone(),
         secret_hash: secret::hash(&secret).to_vec(),
+        salt: Vec::new(),
+        kdf: String::new(),
         scopes,
         created_at: core.now(),
+        expires_at: None,
         revoked_at: None,
+        used_at: None,
     };
     transaction.add_api_key(key).await?;
     Ok((login, secret))

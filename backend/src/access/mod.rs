@@ -1,10 +1,18 @@
 //! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
 
+pub mod api_keys;
+pub mod idempotency;
 pub mod merchants;
+mod passwords;
 pub mod sessions;
+pub mod tally;
+pub mod usage;
+
+pub use passwords::Passwords;
+pub use tally::Tally;
 
 use crate::core::{ANONYMOUS, Actor, Core};
-use crate::crypto::secret;
+use crate::crypto::CryptoError;
 use crate::model::{ApiKey, MerchantId, Mode, Scope, Scopes};
 use crate::storage::StoreError;
 
@@ -32,9 +40,15 @@ pub enum AccessError {
     /// The credential lacks a scope.
     #[error("the credential lacks the scope {}", .0.as_str())]
     Forbidden(Scope),
+    /// Too many wrong passwords of one address in this minute.
+    #[error("too many wrong passwords")]
+    TooManyTries,
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A password could not be stretched.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
 }
 
 impl Caller {
@@ -62,9 +76,9 @@ pub async fn authenticate(
     address: &str,
 ) -> Result<Caller, AccessError> {
     let known = core.store.read().await?.find_api_key_by_secret_name(login.to_owned()).await?;
-    let hash = known.as_ref().map_or(&[0_u8; 32][..], |key| &key.secret_hash);
-    let right = secret::matches(password, hash);
-    if let Some(key) = known.filter(|key| right && key.revoked_at.is_none_or(|end| end > core.now())) {
+    let right = core.passwords.matches(core, known.as_ref(), password, address).await?;
+    if let Some(key) = known.filter(|key| right && key.stands(core.now())) {
+        core.tally.count(&key, core.now());
         Ok(caller(key, address))
     } else {
         Err(unauthenticated(core, address).await)

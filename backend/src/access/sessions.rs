@@ -23,7 +23,7 @@ pub fn token(core: &Core, caller: &Caller, life: Duration) -> String {
 pub async fn authenticate(core: &Core, token: &str, address: &str) -> Result<Caller, AccessError> {
     let Some(login) = proven(core, token) else { return Err(unauthenticated(core, address).await) };
     let known = core.store.read().await?.find_api_key_by_secret_name(login).await?;
-    match known.filter(|key| key.revoked_at.is_none_or(|end| end > core.now())) {
+    match known.filter(|key| key.stands(core.now())) {
         // What browsers may see opens forms, and nothing else.
         Some(key) => {
             let forms = Scopes::of(&[Scope::CaptureCreate]);

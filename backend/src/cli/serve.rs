@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::CommandResult;
 use super::idle::Idle;
+use crate::access::tally;
 use crate::config::{Flags, Settings};
 use crate::{boot, demo, http, root_key};
 
@@ -55,6 +56,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     worker.await?;
     sweeper.abort();
     inquirer.abort();
+    tally::flush(&app.core).await;
     watcher.abort();
     tracing::info!("ended");
     Ok(())

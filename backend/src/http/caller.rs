@@ -21,6 +21,10 @@ use crate::vault::keys::KeyAccess;
 /// An authenticated caller: HTTP Basic, or an API key as `Bearer` or `APIKEY`.
 pub struct Merchant(pub Caller);
 
+/// A caller that a layer authenticated already, within the request.
+#[derive(Clone)]
+pub struct Authenticated(pub Caller);
+
 /// The client's address as text.
 pub struct Address(pub String);
 
@@ -39,6 +43,9 @@ impl FromRequestParts<Arc<App>> for Merchant {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        if let Some(Authenticated(caller)) = parts.extensions.get() {
+            return Ok(Self(caller.clone()));
+        }
         let Address(address) = Address::from_request_parts(parts, app).await?;
         let (login, password) = credentials(&parts.headers).unwrap_or_default();
         Ok(Self(access::authenticate(&app.core, &login, &password, &address).await?))
@@ -84,7 +91,8 @@ fn body_text(body: Option<&Members>, name: &str) -> Option<Zeroizing<String>> {
     body?.find(name)?.as_text().map(|text| Zeroizing::new(text.to_owned()))
 }
 
-fn credentials(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
+/// The login and the secret of a request's header.
+pub fn credentials(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
     let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("basic") {

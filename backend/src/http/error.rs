@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::again::Again;
 use crate::access::AccessError;
+use crate::access::api_keys::ApiKeyError;
 use crate::capture::CaptureError;
 use crate::crypto::CryptoError;
 use crate::json::JsonError;
@@ -69,6 +70,11 @@ impl ApiError {
     /// Unknown things of every kind, foreign ones among them: one body.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing here.")
+    }
+
+    /// An answer of ours that cannot be read back.
+    pub fn unreadable() -> Self {
+        Self::internal(&JsonError::NotJson)
     }
 
     /// The status.
@@ -201,7 +207,25 @@ impl From<AccessError> for ApiError {
                 let detail = format!("This credential lacks the scope {}.", scope.as_str());
                 Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
             }
+            AccessError::TooManyTries => {
+                let detail = "Too many wrong passwords; wait a minute.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail)
+            }
             AccessError::Store(error) => error.into(),
+            AccessError::Crypto(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ApiKeyError> for ApiError {
+    fn from(error: ApiKeyError) -> Self {
+        let conflict = |code, detail| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            ApiKeyError::Invalid(invalid) => invalid.into(),
+            ApiKeyError::Unknown => Self::not_found(),
+            ApiKeyError::Ended => conflict("ended", "This credential was ended before."),
+            ApiKeyError::Own => conflict("own_credential", "A credential cannot end itself."),
+            ApiKeyError::Access(error) => error.into(),
         }
     }
 }

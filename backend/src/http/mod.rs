@@ -11,6 +11,7 @@ mod docs;
 mod error;
 pub(crate) mod headers;
 mod health;
+pub mod idempotency;
 mod openapi;
 pub(crate) mod pages;
 mod params;

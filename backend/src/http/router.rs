@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
-use super::{again, assets, booking, docs, headers, health, openapi, pages, scripts, v1};
+use super::{again, assets, booking, docs, headers, health, idempotency, openapi, pages, scripts, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
@@ -72,6 +72,8 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), only_proxies))
+        // For layers that stand inside parts of the API, which are put together before there is a server.
+        .layer(axum::Extension(Arc::clone(&app)))
         .layer(CompressionLayer::new().compress_when(Pages))
         .layer(axum::middleware::from_fn(headers::finish))
         .with_state(app)
@@ -95,6 +97,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
     let captures = OpenApiRouter::new()
         // Browsers of other sites, by the endpoint's secret. The capture lane tries again by itself.
         .routes(captures())
+        .layer(axum::middleware::from_fn(idempotency::capture))
         .layer(capture_cors());
     // Merchant backends: cards by their URI, in the notation of those clients.
     let paycards = OpenApiRouter::new()
@@ -110,7 +113,8 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Cardholders, with a session token of the merchant.
         .routes(routes!(paycard::capturecard::open))
         .layer(axum::middleware::from_fn(again::again))
-        .layer(axum::middleware::from_fn(booking::dress));
+        .layer(axum::middleware::from_fn(booking::dress))
+        .layer(axum::middleware::from_fn(idempotency::booking));
     OpenApiRouter::with_openapi(openapi::frame())
         // Merchant backends: vault keys and cards.
         .routes(routes!(v1::key::create, v1::key::list, v1::key::change, v1::key::delete))
@@ -120,6 +124,12 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: capture endpoints and hosted forms.
         .routes(routes!(v1::capture::create, v1::capture::list))
         .routes(routes!(v1::form::create))
+        // Merchant backends: their own credentials.
+        .routes(routes!(v1::account::whoami))
+        .routes(routes!(v1::account::usage))
+        .routes(routes!(v1::account::change_password))
+        .routes(routes!(v1::account::create, v1::account::list))
+        .routes(routes!(v1::account::show, v1::account::revoke))
         // Merchant backends: what was sent to them.
         .routes(routes!(v1::delivery::list))
         .routes(routes!(v1::delivery::show))
@@ -127,6 +137,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::delivery::secret))
         .routes(routes!(v1::delivery::rotate))
         .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(idempotency::vault))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)
@@ -152,6 +163,7 @@ fn bookings() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(report::file))
         .layer(axum::middleware::from_fn(again::again))
         .layer(axum::middleware::from_fn(booking::dress))
+        .layer(axum::middleware::from_fn(idempotency::booking))
 }
 
 /// The answer to other methods is set here, inside the CORS layer: the router's own one would replace the layer
@@ -205,6 +217,7 @@ fn capture_cors() -> CorsLayer {
             header::CONTENT_TYPE,
             HeaderName::from_static("x-pcivault-capture-secret"),
             HeaderName::from_static("x-capture-secret"),
+            idempotency::KEY,
         ])
         .max_age(std::time::Duration::from_mins(10))
 }

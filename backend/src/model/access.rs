@@ -105,6 +105,21 @@ impl Scopes {
         self.0 & (1 << scope as u8) != 0
     }
 
+    /// Whether the set holds every scope of another one; else the first that is missing.
+    pub fn lacks(self, other: Self) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|&scope| other.has(scope) && !self.has(scope))
+    }
+
+    /// The scopes by name, in their own order.
+    pub fn names(self) -> Vec<&'static str> {
+        Scope::ALL.into_iter().filter(|&scope| self.has(scope)).map(Scope::as_str).collect()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Reads the stored text; unknown names are ignored, so that an older node can read a newer row.
     pub fn parse(text: &str) -> Self {
         Self::of(&text.split(' ').filter_map(Scope::parse).collect::<Vec<_>>())
@@ -113,8 +128,7 @@ impl Scopes {
 
 impl std::fmt::Display for Scopes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = Scope::ALL.into_iter().filter(|&s| self.has(s)).map(Scope::as_str).collect();
-        f.write_str(&names.join(" "))
+        f.write_str(&self.names().join(" "))
     }
 }
 
@@ -127,14 +141,31 @@ pub struct ApiKey {
     pub merchant: MerchantId,
     /// The mode of everything done with it.
     pub mode: Mode,
+    /// What its owner calls it; empty where it has no name.
+    pub name: String,
     /// The public half; unique over the installation.
     pub login: String,
-    /// SHA-256 of the generated secret (security rule 5).
+    /// SHA-256 of a generated secret; of what Argon2id makes of a chosen one (security rule 5).
     pub secret_hash: Vec<u8>,
+    /// Salt of that derivation; empty for generated secrets.
+    pub salt: Vec<u8>,
+    /// Cost of that derivation as text; empty for generated secrets.
+    pub kdf: String,
     /// What it may do.
     pub scopes: Scopes,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it ends by itself, if it does.
+    pub expires_at: Option<Timestamp>,
     /// When it was ended, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last let in, to about a minute.
+    pub used_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether it still lets anybody in.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        [self.expires_at, self.revoked_at].into_iter().flatten().all(|end| end > now)
+    }
 }

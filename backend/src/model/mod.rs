@@ -6,6 +6,7 @@ pub mod capture;
 pub mod card;
 pub mod form;
 pub mod id;
+pub mod idempotent;
 pub mod key;
 pub mod ledger;
 pub mod money;
@@ -23,6 +24,7 @@ pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
     ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
 };
+pub use idempotent::IdempotentCall;
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use ledger::LedgerEntry;
 pub use money::{Money, MoneyError};

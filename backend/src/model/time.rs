@@ -63,6 +63,27 @@ impl Timestamp {
         Some(Self(zoned.timestamp().as_millisecond()))
     }
 
+    /// The month in which this lies, as `YYYY-MM`, in UTC.
+    pub fn month(self) -> String {
+        let YearMonth { year, month } = self.year_month();
+        format!("{year:04}-{month:02}")
+    }
+
+    /// The first moments of a month, written as `YYYY-MM`, and of the next one, in UTC.
+    pub fn month_bounds(text: &str) -> Option<(Self, Self)> {
+        let (year, month) = text.split_once('-')?;
+        if year.len() != 4 || month.len() != 2 || !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+            return None;
+        }
+        let first = jiff::civil::Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
+        let next = first.checked_add(jiff::Span::new().months(1)).ok()?;
+        let at = |date: jiff::civil::Date| {
+            let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+            Some(Self(midnight.timestamp().as_millisecond()))
+        };
+        Some((at(first)?, at(next)?))
+    }
+
     /// The month in which this lies, in UTC.
     pub fn year_month(self) -> YearMonth {
         let date = jiff::Timestamp::from_millisecond(self.0)
@@ -129,6 +150,23 @@ mod tests {
         assert_eq!(time.rfc3339(), "2022-07-25T15:42:59Z");
         assert_eq!(time.year_month(), YearMonth { year: 2022, month: 7 });
         assert_eq!(time.zoneless(), "2022-07-25T15:42:59");
+    }
+
+    #[test]
+    fn months_begin_and_end_at_midnight() {
+        let (from, before) = Timestamp::month_bounds("2024-02").unwrap();
+        assert_eq!(
+            (from.rfc3339(), before.rfc3339()),
+            ("2024-02-01T00:00:00Z".into(), "2024-03-01T00:00:00Z".into())
+        );
+        assert_eq!(
+            (from.month(), before.minus(Duration::from_millis(1)).month()),
+            ("2024-02".into(), "2024-02".into())
+        );
+        for text in ["", "2024", "2024-13", "2024-00", "24-02", "2024-2", "-024-02", "2024-02-01", "+024-02"]
+        {
+            assert!(Timestamp::month_bounds(text).is_none(), "{text}");
+        }
     }
 
     #[test]

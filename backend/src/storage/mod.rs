@@ -3,6 +3,7 @@
 //! `Store::begin` gives a transaction that ends by `commit`, or is undone when dropped. Finders take the
 //! merchant; the few that find by an unguessable name instead are called `…_by_secret_name`.
 
+mod accounts;
 mod lane;
 mod plan;
 pub mod postgres;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+pub use accounts::{Accounts, Calls};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Operations, Outbox, Page, Requests,
@@ -92,6 +94,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub trait Transaction:
     Installation
     + Merchants
+    + Accounts
     + Keys
     + Cards
     + Captures

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::xml;
-use crate::http::error::{Internal, Refused};
+use crate::http::error::{ApiError, Internal, Refused};
 
 /// A value with what JSON and XML need to know of it.
 #[derive(Clone, Debug)]
@@ -131,6 +131,15 @@ pub async fn dress(request: Request, next: Next) -> Response {
     response
 }
 
+/// A refusal of a layer around these calls, in the notation that the call accepts.
+pub fn refusal(headers: &HeaderMap, error: ApiError) -> Response {
+    let response = error.into_response();
+    let Some(refused) = response.extensions().get::<Refused>().cloned() else { return response };
+    let mut response = written(response, prefers_xml(headers), "ErrorBlock", &self::error(&refused));
+    response.extensions_mut().remove::<Internal>();
+    response
+}
+
 fn written(response: Response, as_xml: bool, root: &'static str, node: &Node) -> Response {
     let (mut parts, _) = response.into_parts();
     let (kind, body) = if as_xml {
@@ -174,7 +183,7 @@ fn code(status: StatusCode, code: &str) -> i64 {
         (404, _) => -160,
         (405, _) => -179,
         (408, _) => -175,
-        (409, _) => -168,
+        (409 | 422, _) => -168,
         (426 | 429, _) => -180,
         _ => -150,
     }

@@ -136,7 +136,7 @@ pub async fn show(
     booker: Booker,
     Path(id): Path<String>,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CaptureCreate).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     let whole = manage::find(&app.core, caller, &id).await?;
     Ok(Answer::ok("CardRequest", node(&app, &whole)))
 }
@@ -153,7 +153,7 @@ pub async fn show(
         (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
 pub async fn list(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CaptureCreate).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     let page = page(&query)?;
     let found = manage::list(&app.core, caller, filter(&query)?, page.clone()).await?;
     let full = u32::try_from(found.len()).is_ok_and(|got| got >= page.limit);
@@ -176,7 +176,7 @@ pub async fn delete(
     booker: Booker,
     Path(id): Path<String>,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CaptureCreate).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     manage::delete(&app.core, caller, &id).await?;
     Ok(Answer::empty(StatusCode::OK))
 }
@@ -193,7 +193,7 @@ pub async fn resend(
     booker: Booker,
     Path(id): Path<String>,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::CaptureCreate).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     manage::resend(&app.core, &place(&app), caller, &id).await?;
     Ok(Answer::empty(StatusCode::OK))
 }
@@ -205,7 +205,7 @@ async fn make(
     headers: &HeaderMap,
     body: Members,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(app, Scope::CaptureCreate).await?;
+    let caller = booker.with(app, Scope::Request).await?;
     let request = create::create(&app.core, &place(app), caller, kind, body).await?;
     let location = place(app).address(&format!("/api/cardrequest/{}", request.id));
     if !wants_representation(headers) {

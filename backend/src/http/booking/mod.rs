@@ -14,8 +14,9 @@ pub mod template;
 mod uri;
 mod xml;
 
-pub use answer::{Answer, ErrorBlock, Node, dress};
+pub use answer::{Answer, ErrorBlock, Node, dress, refusal};
 pub use body::Document;
 pub use caller::{Booker, session_token};
 pub use query::Query;
 pub use uri::{card_of_uri, card_uri};
+pub use xml::read as read_xml;

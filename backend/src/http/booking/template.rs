@@ -42,7 +42,7 @@ pub async fn put(
     booker: Booker,
     Document(body): Document,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::FormWrite).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     let template = templates::put(&app.core, caller, body).await?;
     Ok(Answer::ok("Template", node(&template)))
 }
@@ -52,7 +52,7 @@ pub async fn put(
     responses((status = 200, body = [Template]), (status = 401, body = super::ErrorBlock)),
     security(("basic" = []), ("api_key" = [])))]
 pub async fn list(State(app): State<Arc<App>>, booker: Booker) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::FormWrite).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     let found = templates::list(&app.core, caller).await?;
     let items = Node::List("Template", found.iter().map(node).collect());
     Ok(Answer::ok("Templates", Node::Members(vec![("Items", items)])))
@@ -70,7 +70,7 @@ pub async fn delete(
     booker: Booker,
     Path((name, channel, language)): Path<(String, String, String)>,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::FormWrite).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     let channel = Channel::parse(&channel).ok_or_else(ApiError::not_found)?;
     templates::delete(&app.core, caller, &name, channel, &language).await?;
     Ok(Answer::empty(StatusCode::OK))
@@ -86,7 +86,7 @@ pub async fn preview(
     booker: Booker,
     Document(body): Document,
 ) -> Result<Answer, ApiError> {
-    let caller = booker.with(&app, Scope::FormWrite).await?;
+    let caller = booker.with(&app, Scope::Request).await?;
     let rendered = templates::preview(&app.core, caller, body)?;
     let members = vec![
         ("Subject", Node::Text(rendered.subject)),

@@ -1,5 +1,6 @@
 //! The vault and capture surface (seed 002, spec/vault-and-links.md A).
 
+pub mod account;
 pub mod capture;
 pub mod delivery;
 pub mod form;

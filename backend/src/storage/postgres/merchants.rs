@@ -31,24 +31,31 @@ impl Merchants for PostgresTransaction {
 
     async fn add_api_key(&mut self, key: ApiKey) -> Result<()> {
         self.add(
-            "INSERT INTO api_key (id, merchant_id, mode, login, secret_hash, scopes, created_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+            "INSERT INTO api_key (id, merchant_id, mode, name, login, secret_hash, salt, kdf, scopes, created_at,
+                expires_at, revoked_at, used_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
             &[
                 &key.id.as_str(),
                 &key.merchant.as_str(),
                 &key.mode.as_str(),
+                &key.name,
                 &key.login,
                 &key.secret_hash,
+                &key.salt,
+                &key.kdf,
                 &key.scopes.to_string(),
                 &key.created_at.millis(),
+                &key.expires_at.map(Timestamp::millis),
                 &key.revoked_at.map(Timestamp::millis),
+                &key.used_at.map(Timestamp::millis),
             ],
         )
         .await
     }
 
     async fn find_api_key_by_secret_name(&mut self, login: String) -> Result<Option<ApiKey>> {
-        let sql = "SELECT id, merchant_id, mode, login, secret_hash, scopes, created_at, revoked_at
+        let sql = "SELECT id, merchant_id, mode, name, login, secret_hash, salt, kdf, scopes, created_at, expires_at,
+                       revoked_at, used_at
                    FROM api_key WHERE login = $1";
         self.one(sql, &[&login]).await?.as_ref().map(api_key).transpose()
     }
@@ -59,16 +66,22 @@ fn merchant(row: &Row) -> Result<Merchant> {
     Ok(Merchant { id: MerchantId::stored(row.get(0)?), name: row.get(1)?, created_at: row.time(2)? })
 }
 
-fn api_key(row: &Row) -> Result<ApiKey> {
+/// A credential of a row of all columns.
+pub fn api_key(row: &Row) -> Result<ApiKey> {
     let row = Reader::new(row, "api_key");
     Ok(ApiKey {
         id: ApiKeyId::stored(row.get(0)?),
         merchant: MerchantId::stored(row.get(1)?),
         mode: row.mode(2)?,
-        login: row.get(3)?,
-        secret_hash: row.get(4)?,
-        scopes: Scopes::parse(row.get(5)?),
-        created_at: row.time(6)?,
-        revoked_at: row.maybe_time(7)?,
+        name: row.get(3)?,
+        login: row.get(4)?,
+        secret_hash: row.get(5)?,
+        salt: row.get(6)?,
+        kdf: row.get(7)?,
+        scopes: Scopes::parse(row.get(8)?),
+        created_at: row.time(9)?,
+        expires_at: row.maybe_time(10)?,
+        revoked_at: row.maybe_time(11)?,
+        used_at: row.maybe_time(12)?,
     })
 }

@@ -3,6 +3,7 @@
 //!
 //! SQL stays within what CockroachDB and YugabyteDB accept: no LISTEN/NOTIFY, no advisory locks, no sequences.
 
+mod accounts;
 mod address;
 mod audits;
 mod batch;

@@ -39,17 +39,23 @@ impl Merchants for SqliteTransaction {
     async fn add_api_key(&mut self, key: ApiKey) -> Result<()> {
         self.run(move |c| {
             c.execute(
-                "INSERT INTO api_key (id, merchant_id, mode, login, secret_hash, scopes, created_at, revoked_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO api_key (id, merchant_id, mode, name, login, secret_hash, salt, kdf, scopes, created_at,
+                    expires_at, revoked_at, used_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 params![
                     key.id.as_str(),
                     key.merchant.as_str(),
                     key.mode.as_str(),
+                    key.name,
                     key.login,
                     key.secret_hash,
+                    key.salt,
+                    key.kdf,
                     key.scopes.to_string(),
                     key.created_at.millis(),
+                    key.expires_at.map(Timestamp::millis),
                     key.revoked_at.map(Timestamp::millis),
+                    key.used_at.map(Timestamp::millis),
                 ],
             )?;
             Ok(())
@@ -60,7 +66,8 @@ impl Merchants for SqliteTransaction {
     async fn find_api_key_by_secret_name(&mut self, login: String) -> Result<Option<ApiKey>> {
         self.run(move |c| {
             let mut statement = c.prepare_cached(
-                "SELECT id, merchant_id, mode, login, secret_hash, scopes, created_at, revoked_at
+                "SELECT id, merchant_id, mode, name, login, secret_hash, salt, kdf, scopes, created_at, expires_at,
+                    revoked_at, used_at
                  FROM api_key WHERE login = ?1",
             )?;
             statement.query_row([login], |row| Ok(api_key(row))).optional()?.transpose()
@@ -77,16 +84,25 @@ fn merchant(row: &Row<'_>) -> rusqlite::Result<Merchant> {
     })
 }
 
-fn api_key(row: &Row<'_>) -> Result<ApiKey> {
+/// A credential of a row of all columns.
+pub fn api_key(row: &Row<'_>) -> Result<ApiKey> {
+    let time = |column: usize| -> Result<Option<Timestamp>> {
+        Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
+    };
     Ok(ApiKey {
         id: ApiKeyId::stored(row.get(0)?),
         merchant: MerchantId::stored(row.get(1)?),
         mode: mode(&row.get::<_, String>(2)?, "api_key")?,
-        login: row.get(3)?,
-        secret_hash: row.get(4)?,
-        scopes: Scopes::parse(&row.get::<_, String>(5)?),
-        created_at: Timestamp::from_millis(row.get(6)?),
-        revoked_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
+        name: row.get(3)?,
+        login: row.get(4)?,
+        secret_hash: row.get(5)?,
+        salt: row.get(6)?,
+        kdf: row.get(7)?,
+        scopes: Scopes::parse(&row.get::<_, String>(8)?),
+        created_at: Timestamp::from_millis(row.get(9)?),
+        expires_at: time(10)?,
+        revoked_at: time(11)?,
+        used_at: time(12)?,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! WAL with synchronous=FULL (acknowledged means durable), `secure_delete` on (security rule 12).
 
+mod accounts;
 mod audits;
 mod batch;
 mod captures;
@@ -39,6 +40,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
+    (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
