@@ -28,6 +28,7 @@ use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
+use crate::transactions;
 use crate::vault;
 
 /// The folder of messages that no server takes, within the data folder.
@@ -199,6 +200,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
     transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
+    transaction.sweep_gateway_requests(transactions::forget_before(&app.core, now)).await?;
     transaction.commit().await?;
     if let Err(error) = expiry::sweep(&app.core).await {
         // The rest of the sweep does not wait for it; the next one tries again.

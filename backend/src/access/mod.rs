@@ -1,5 +1,6 @@
 //! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
 
+pub mod company;
 pub mod merchants;
 pub mod sessions;
 

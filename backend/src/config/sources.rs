@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 35] = [
+pub const NAMES: [&str; 40] = [
     "listen",
     "data_dir",
     "database_url",
@@ -42,6 +42,11 @@ pub const NAMES: [&str; 35] = [
     "cvv_life",
     "cvv_cap",
     "cvv_uses",
+    "transaction_window",
+    "transaction_replay_check",
+    "transaction_short_timestamps",
+    "token_disabled_code",
+    "duplicate_order_code",
     "log",
 ];
 

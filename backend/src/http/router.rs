@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
-use super::{again, assets, booking, docs, headers, health, openapi, pages, scripts, v1};
+use super::{again, assets, booking, docs, gateway, headers, health, openapi, pages, scripts, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
@@ -132,6 +132,9 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .merge(captures)
         .merge(paycards)
         .merge(bookings())
+        // Merchant backends: gateway transactions. They race inside, since a charge is not run twice.
+        .routes(routes!(gateway::transact))
+        .routes(routes!(gateway::status))
         .routes(routes!(scripts::show))
         // Operators.
         .routes(routes!(health::live))

@@ -3,6 +3,7 @@
 //! `Store::begin` gives a transaction that ends by `commit`, or is undone when dropped. Finders take the
 //! merchant; the few that find by an unguessable name instead are called `…_by_secret_name`.
 
+mod gateway;
 mod lane;
 mod plan;
 pub mod postgres;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Operations, Outbox, Page, Requests,
@@ -90,7 +92,22 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Requests + Operations + SandboxLedger + Wraps + Send
+    Installation
+    + Merchants
+    + Keys
+    + Cards
+    + Captures
+    + Forms
+    + Audits
+    + Outbox
+    + Terms
+    + Requests
+    + Operations
+    + SandboxLedger
+    + Transactions
+    + Tokens
+    + Wraps
+    + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod members;
 mod names;
 pub mod paycards;
+pub mod personal;
 pub mod sealing;
 pub mod terms;
 mod timed_cache;

@@ -17,6 +17,8 @@ mod requests;
 mod sandbox;
 mod terms;
 mod threads;
+mod tokens;
+mod transactions;
 mod wraps;
 
 use std::path::Path;
@@ -39,6 +41,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
+    (9, include_str!("../../../migrations/sqlite/0009_transactions.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

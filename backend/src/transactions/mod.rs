@@ -1,0 +1,86 @@
+//! Gateway transactions in the notation of clients that send a company, a pass and a hash (seed 003, spec A): charges
+//! by tokens, the management of tokens, and the scheme's account updater.
+
+pub mod codes;
+mod gate;
+pub mod hash;
+mod manage;
+pub mod params;
+mod person;
+mod reply;
+mod request;
+mod run;
+mod stamp;
+
+use std::time::Duration;
+
+pub use run::{Answered, run, run_query};
+
+use crate::core::Core;
+use crate::crypto::CryptoError;
+use crate::model::Timestamp;
+use crate::storage::StoreError;
+use crate::vault::VaultError;
+use params::Refused;
+
+/// Why a transaction was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError {
+    /// It was refused before it was one: a code and what is behind its message.
+    #[error("refused with {}", .0.code)]
+    Refused(Refused),
+    /// The vault, storage or cryptography failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<Refused> for TransactionError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<StoreError> for TransactionError {
+    fn from(error: StoreError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+impl From<CryptoError> for TransactionError {
+    fn from(error: CryptoError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+impl TransactionError {
+    /// Whether somebody else changed the same thing at the same time, so that trying again helps.
+    const fn is_race(&self) -> bool {
+        matches!(self, Self::Vault(VaultError::Store(StoreError::Retry)))
+    }
+}
+
+/// Tries in all where others change the same things.
+const TRIES: usize = 8;
+
+/// Runs a piece of work with a transaction of its own until it has won its races.
+async fn until_won<T, F>(mut work: impl FnMut() -> F) -> Result<T, TransactionError>
+where
+    F: Future<Output = Result<T, TransactionError>>,
+{
+    for _ in 1..TRIES {
+        match work().await {
+            Err(error) if error.is_race() => {}
+            done => return done,
+        }
+    }
+    work().await
+}
+
+/// Signed requests that were seen before this time need not be known any more: their timestamps are refused.
+pub fn forget_before(core: &Core, now: Timestamp) -> Timestamp {
+    let kept = match core.policy.transactions.window {
+        Some(window) => window * 2 + Duration::from_mins(1),
+        None => Duration::from_hours(24),
+    };
+    now.minus(kept)
+}
