@@ -232,9 +232,10 @@ mod tests {
 
     #[test]
     fn addresses_are_networks_or_alone() {
-        let settings = |addresses: &[&str]| CompanySettings {
-            addresses: addresses.iter().map(|text| (*text).to_owned()).collect(),
-            ..CompanySettings::default()
+        let settings = |addresses: &[&str]| {
+            let mut settings = CompanySettings::default();
+            settings.addresses.extend(addresses.iter().map(|text| (*text).to_owned()));
+            settings
         };
         assert!(is_allowed(&settings(&[]), "203.0.113.9"));
         let some = settings(&["192.0.2.0/24", "2001:db8::1"]);
