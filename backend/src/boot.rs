@@ -28,7 +28,8 @@ use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
-use crate::transactions;
+use crate::transactions::updater::{Schemes, SimulatedScheme, Updater};
+use crate::transactions::{self, TransactionOwner};
 use crate::vault;
 
 /// The folder of messages that no server takes, within the data folder.
@@ -114,6 +115,7 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     Ok(App {
         operations: Arc::new(operations(settings, &core, &sandbox)),
         sandbox,
+        updater: updater(&core),
         core,
         callbacks,
         worker,
@@ -132,8 +134,14 @@ fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Opera
     let simulator: Arc<dyn Gateway> = Arc::<Sandbox>::clone(sandbox);
     let gateways = [(SANDBOX.to_owned(), simulator)].into();
     let routes = Routes::new(settings.gateways.services.clone());
-    let owners: Vec<Arc<dyn Owner>> = Vec::new();
+    let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(TransactionOwner)];
     Operations::new(core.clone(), gateways, routes, owners)
+}
+
+/// The account updater. Live cards have no scheme to be asked yet.
+pub fn updater(core: &Core) -> Updater {
+    let test = Arc::new(SimulatedScheme { clock: Arc::clone(&core.clock) });
+    Updater::new(core.clone(), Schemes { test, live: None })
 }
 
 /// Who takes outgoing events to their receivers, one for each channel.
@@ -205,6 +213,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     if let Err(error) = expiry::sweep(&app.core).await {
         // The rest of the sweep does not wait for it; the next one tries again.
         tracing::error!(%error, "requests could not be swept");
+    }
+    if let Err(error) = app.updater.sweep().await {
+        tracing::error!(%error, "account updates could not be worked off");
     }
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");

@@ -35,6 +35,7 @@ CREATE TABLE gateway_transaction (
 CREATE UNIQUE INDEX gateway_transaction_number ON gateway_transaction (number);
 CREATE UNIQUE INDEX gateway_transaction_slot ON gateway_transaction (merchant_id, mode, order_slot);
 CREATE INDEX gateway_transaction_order ON gateway_transaction (merchant_id, mode, order_id, id);
+CREATE INDEX gateway_transaction_original ON gateway_transaction (merchant_id, mode, original, id);
 CREATE INDEX gateway_transaction_token ON gateway_transaction (merchant_id, mode, token, id);
 
 CREATE TABLE gateway_token (

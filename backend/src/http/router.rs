@@ -26,6 +26,7 @@ use crate::gateways::sandbox::Sandbox;
 use crate::operations::Operations;
 use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
+use crate::transactions::updater::Updater;
 
 /// What handlers work with. Built once at start-up.
 pub struct App {
@@ -43,6 +44,8 @@ pub struct App {
     pub sandbox: Arc<Sandbox>,
     /// Delivers outgoing events.
     pub worker: Arc<Worker>,
+    /// Works account updates off.
+    pub updater: Updater,
     /// The browser's files.
     pub assets: Assets,
     /// How pages refer to them.

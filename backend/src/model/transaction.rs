@@ -121,6 +121,8 @@ pub enum TransactionFilter {
     Order(String),
     /// Those that use a token, without the one that made it.
     ChildrenOf(String),
+    /// Captures, voids and refunds of an authorisation.
+    FollowUps(String),
 }
 
 /// A token: the INIT's transaction id, and the vault's card behind it.

@@ -60,10 +60,11 @@ impl Signer {
     }
 
     /// What answers repeat. The MID is the company's where none was sent.
-    pub fn echo(&self, request: &Request, kind_name: &'static str) -> Echo {
-        let kind = request.text("transaction", kind_name);
+    pub fn echo(&self, request: &Request, kind_name: &'static str, kind: &str) -> Echo {
         // Letters only: with digits behind it a refused type could be a signed request of another one.
-        let row = params::find("transaction_type").filter(|row| params::is_in_form(row, kind));
+        let row = params::find("transaction_type").filter(|row| {
+            params::is_in_form(row, kind) || (kind_name == super::query::KIND && !kind.is_empty())
+        });
         let mid = readable(request, "company_mid_id");
         let mid = if mid.is_empty() {
             self.known.as_ref().map(|(company, _)| company.mid.clone())

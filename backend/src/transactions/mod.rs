@@ -1,25 +1,32 @@
 //! Gateway transactions in the notation of clients that send a company, a pass and a hash (seed 003, spec A): charges
 //! by tokens, the management of tokens, and the scheme's account updater.
 
+mod authorise;
 pub mod codes;
+mod follow;
 mod gate;
 pub mod hash;
 mod manage;
+mod outcome;
 pub mod params;
 mod person;
+mod query;
 mod reply;
 mod request;
 mod run;
 mod stamp;
+pub mod updater;
+mod webhook;
 
 use std::time::Duration;
 
+pub use outcome::TransactionOwner;
 pub use run::{Answered, run, run_query};
 
 use crate::core::Core;
 use crate::crypto::CryptoError;
-use crate::model::Timestamp;
-use crate::storage::StoreError;
+use crate::model::{CardId, MerchantId, Timestamp};
+use crate::storage::{StoreError, Transaction};
 use crate::vault::VaultError;
 use params::Refused;
 
@@ -32,6 +39,9 @@ pub enum TransactionError {
     /// The vault, storage or cryptography failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// A gateway's result could not be filed, or its gateway is not configured any more.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl From<Refused> for TransactionError {
@@ -83,4 +93,14 @@ pub fn forget_before(core: &Core, now: Timestamp) -> Timestamp {
         None => Duration::from_hours(24),
     };
     now.minus(kept)
+}
+
+/// Whether a card is behind a token that was switched off: then it pays for nothing, on no surface.
+pub async fn is_switched_off(
+    transaction: &mut dyn Transaction,
+    merchant: &MerchantId,
+    card: &CardId,
+) -> Result<bool, StoreError> {
+    let tokens = transaction.list_card_tokens(merchant.clone(), card.clone()).await?;
+    Ok(tokens.iter().any(|token| !token.enabled))
 }

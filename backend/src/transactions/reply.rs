@@ -33,6 +33,13 @@ pub struct Echo {
     pub kind_name: &'static str,
 }
 
+impl Echo {
+    /// Of a request that nothing is known of.
+    pub fn nothing(kind_name: &'static str) -> Self {
+        Self { kind_name, ..Self::default() }
+    }
+}
+
 impl Reply {
     /// Of a code alone.
     pub fn of(code: u16) -> Self {

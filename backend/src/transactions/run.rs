@@ -4,15 +4,20 @@ use super::gate::{Admitted, Signer};
 use super::params::{self, Refused};
 use super::reply::{Echo, Reply};
 use super::request::Request;
-use super::{TransactionError, codes, manage};
+use super::{TransactionError, authorise, codes, follow, manage, query, updater};
 use crate::core::Core;
 use crate::json::{JsonError, Members};
+use crate::operations::Operations;
 use crate::model::{GatewayTransaction, Subscription, TransactionId, TransactionKind, TransactionState};
+
+use zeroize::Zeroizing;
 
 /// A transaction's request that was let in.
 pub struct Call<'c> {
     /// The parts of use cases.
     pub core: &'c Core,
+    /// Calls to gateways.
+    pub operations: &'c Operations,
     /// What was sent.
     pub request: &'c Request,
     /// Who sent it.
@@ -32,28 +37,40 @@ pub struct Answered {
 }
 
 /// Runs `POST /api.php`.
-pub async fn run(core: &Core, body: Result<Members, JsonError>, address: &str) -> Answered {
+pub async fn run(
+    core: &Core,
+    operations: &Operations,
+    body: Result<Members, JsonError>,
+    address: &str,
+) -> Answered {
     let (request, body) = request_of(body);
-    let result = match Signer::find(core, &request).await {
-        Ok(signer) => {
-            let (echo, hash_code) = (
-                signer.echo(&request, "transaction_type"),
-                zeroize::Zeroizing::new(signer.hash_code().to_owned()),
-            );
-            let result = match body {
-                Ok(()) => transact(core, &request, signer, address).await,
-                Err(refused) => Err(refused.into()),
-            };
-            return answered(core, result, &echo, &hash_code);
-        }
-        Err(error) => Err(error),
+    let signer = match Signer::find(core, &request).await {
+        Ok(signer) => signer,
+        Err(error) => return answered(core, Err(error), &Echo::nothing("transaction_type"), ""),
     };
-    answered(core, result, &Echo { kind_name: "transaction_type", ..Echo::default() }, "")
+    let echo = signer.echo(&request, "transaction_type", request.text("transaction", "transaction_type"));
+    let hash_code = Zeroizing::new(signer.hash_code().to_owned());
+    let result = match body {
+        Ok(()) => transact(core, operations, &request, signer, address).await,
+        Err(refused) => Err(refused.into()),
+    };
+    answered(core, result, &echo, &hash_code)
 }
 
 /// Runs `POST /api.php/status`.
 pub async fn run_query(core: &Core, body: Result<Members, JsonError>, address: &str) -> Answered {
-    run(core, body, address).await
+    let (request, body) = request_of(body);
+    let signer = match Signer::find(core, &request).await {
+        Ok(signer) => signer,
+        Err(error) => return answered(core, Err(error), &Echo::nothing(query::KIND), ""),
+    };
+    let echo = signer.echo(&request, query::KIND, query::known_name(&request));
+    let hash_code = Zeroizing::new(signer.hash_code().to_owned());
+    let result = match body {
+        Ok(()) => query::run(core, &request, signer, address).await,
+        Err(refused) => Err(refused.into()),
+    };
+    answered(core, result, &echo, &hash_code)
 }
 
 fn request_of(body: Result<Members, JsonError>) -> (Request, Result<(), Refused>) {
@@ -77,6 +94,7 @@ fn answered(core: &Core, result: Result<Reply, TransactionError>, echo: &Echo, h
 
 async fn transact(
     core: &Core,
+    operations: &Operations,
     request: &Request,
     signer: Signer,
     address: &str,
@@ -90,10 +108,12 @@ async fn transact(
     let fourth = if kind.is_authorisation() { "merchant_order_id" } else { "original_transaction_id" };
     let signed = [kind.as_str(), request.text("", "company_id"), request.text("transaction", fourth)];
     let admitted = signer.admit(core, request, address, &signed).await?;
-    let call = Call { core, request, admitted, kind, subscription };
+    let call = Call { core, operations, request, admitted, kind, subscription };
     let result = match kind {
+        TransactionKind::AuthOnly | TransactionKind::AuthCapture => authorise::run(&call).await,
+        TransactionKind::Capture | TransactionKind::Void | TransactionKind::Refund => follow::run(&call).await,
         TransactionKind::SubscriptionManage => manage::run(&call).await,
-        _ => Err(Refused { code: codes::TYPE, name: String::new() }.into()),
+        TransactionKind::AccountUpdater => updater::request(&call).await,
     };
     if let Err(TransactionError::Refused(_)) = &result {
         let original = request.text("transaction", "original_transaction_id");

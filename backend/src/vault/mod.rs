@@ -10,6 +10,7 @@ pub mod members;
 mod names;
 pub mod paycards;
 pub mod personal;
+mod renew;
 pub mod sealing;
 pub mod terms;
 mod timed_cache;

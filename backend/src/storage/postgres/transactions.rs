@@ -139,6 +139,7 @@ impl Transactions for PostgresTransaction {
         let (condition, value) = match filter {
             TransactionFilter::Order(order) => ("order_id = $3", order),
             TransactionFilter::ChildrenOf(token) => ("token = $3 AND number <> $3", token),
+            TransactionFilter::FollowUps(original) => ("original = $3", original),
         };
         let sql = format!(
             "SELECT {COLUMNS} FROM gateway_transaction
@@ -153,7 +154,8 @@ impl Transactions for PostgresTransaction {
 
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32> {
         let sql = "SELECT count(*) FROM gateway_transaction
-                   WHERE merchant_id = $1 AND mode = $2 AND token = $3 AND state = 'open'";
+                   WHERE merchant_id = $1 AND mode = $2 AND token = $3 AND state = 'open'
+                     AND operation_id IS NOT NULL";
         let row = self.one(sql, &[&merchant.as_str(), &mode.as_str(), &token]).await?;
         row.as_ref().map_or(Ok(0), |row| Reader::new(row, TABLE).number(0))
     }

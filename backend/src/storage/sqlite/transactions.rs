@@ -169,6 +169,7 @@ impl Transactions for SqliteTransaction {
             let (condition, value) = match filter {
                 TransactionFilter::Order(order) => ("order_id = ?3", order),
                 TransactionFilter::ChildrenOf(token) => ("token = ?3 AND number <> ?3", token),
+            TransactionFilter::FollowUps(original) => ("original = ?3", original),
             };
             let sql = format!(
                 "SELECT {COLUMNS} FROM gateway_transaction
@@ -188,7 +189,8 @@ impl Transactions for SqliteTransaction {
         self.run(move |c| {
             let mut statement = c.prepare_cached(
                 "SELECT count(*) FROM gateway_transaction
-                 WHERE merchant_id = ?1 AND mode = ?2 AND token = ?3 AND state = 'open'",
+                 WHERE merchant_id = ?1 AND mode = ?2 AND token = ?3 AND state = 'open'
+                   AND operation_id IS NOT NULL",
             )?;
             Ok(statement.query_row([merchant.as_str(), mode.as_str(), &token], |row| row.get(0))?)
         })
