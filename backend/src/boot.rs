@@ -195,6 +195,17 @@ pub async fn sweep_for_ever(app: Arc<App>) {
     }
 }
 
+/// Works account updates off as long as the node serves, so that what a merchant asked for is known within seconds.
+pub async fn update_for_ever(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(2));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.updater.sweep().await {
+            tracing::error!(%error, "account updates could not be worked off");
+        }
+    }
+}
+
 /// One sweep: caches, codes and their hourly keys, results, ended endpoints.
 pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let now = app.core.now();
@@ -213,9 +224,6 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     if let Err(error) = expiry::sweep(&app.core).await {
         // The rest of the sweep does not wait for it; the next one tries again.
         tracing::error!(%error, "requests could not be swept");
-    }
-    if let Err(error) = app.updater.sweep().await {
-        tracing::error!(%error, "account updates could not be worked off");
     }
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");

@@ -55,7 +55,11 @@ fn as_json(made: &NewMerchant) -> String {
     let mut all = mode(&made.live);
     if let Some(members) = all.as_object_mut() {
         members.insert("merchant".to_owned(), json!(made.id.as_str()));
-        members.insert("test".to_owned(), mode(&made.test));
+        let mut test = mode(&made.test);
+        if let (Some(test), Some(company)) = (test.as_object_mut(), company(&made.test).as_object()) {
+            test.extend(company.clone());
+        }
+        members.insert("test".to_owned(), test);
         // Gateway transactions begin in test mode, on the sandbox; a live company is of use once there is a gateway.
         members.insert("live_company".to_owned(), company(&made.live));
         members.extend(

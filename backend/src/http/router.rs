@@ -129,6 +129,8 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::delivery::resend))
         .routes(routes!(v1::delivery::secret))
         .routes(routes!(v1::delivery::rotate))
+        // Merchant backends: what is set for their gateway transactions.
+        .routes(routes!(v1::company::show, v1::company::change))
         .layer(axum::middleware::from_fn(again::again))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))

@@ -1,6 +1,7 @@
 //! The vault and capture surface (seed 002, spec/vault-and-links.md A).
 
 pub mod capture;
+pub mod company;
 pub mod delivery;
 pub mod form;
 pub mod key;
