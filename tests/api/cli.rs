@@ -27,13 +27,21 @@ async fn a_merchant_is_made_beside_a_running_server_and_may_call_at_once() {
     let mut server = Server::start(folder(), None, &[]).await;
     let made = server.new_merchant(&["Shop"]).await;
     let company = ["company_hashcode", "company_id", "company_mid_id", "company_pass"];
-    let root = [&["api_key"], &company[..], &["live_company", "merchant", "password", "test", "user", "webhook_secret"]];
+    let root = [
+        &["api_key"],
+        &company[..],
+        &["live_company", "merchant", "password", "test", "user", "webhook_secret"],
+    ];
     assert_eq!(keys(&made), root.concat());
     let test = [&["api_key"], &company[..], &["password", "user", "webhook_secret"]];
     assert_eq!(keys(&made["test"]), test.concat());
     assert_eq!(keys(&made["live_company"]), company);
     // Gateway transactions begin in test mode, on the sandbox.
-    assert!(company.iter().all(|name| made[*name] == made["test"][*name] && made[*name] != made["live_company"][*name]));
+    assert!(
+        company
+            .iter()
+            .all(|name| made[*name] == made["test"][*name] && made[*name] != made["live_company"][*name])
+    );
     assert!((10..=30).contains(&made["company_pass"].as_str().unwrap().len()));
     assert!((1..=30).contains(&made["company_hashcode"].as_str().unwrap().len()));
     for credentials in [&made, &made["test"]] {

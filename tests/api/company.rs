@@ -100,11 +100,13 @@ impl Shop {
     }
 
     fn check(&self, answer: &Value, kind: &str) {
-        let members = ["timestamp", "response_code", "response_message", "company_id", "mid", "transaction_id"];
+        let members =
+            ["timestamp", "response_code", "response_message", "company_id", "mid", "transaction_id"];
         for name in members.into_iter().chain([kind, "bank_response_code", "response_hash"]) {
             assert!(answer[name].is_string(), "{name} of {answer}");
         }
-        let values = ["timestamp", kind, "company_id", "transaction_id", "response_code"].map(|name| text(&answer[name]));
+        let values = ["timestamp", kind, "company_id", "transaction_id", "response_code"]
+            .map(|name| text(&answer[name]));
         if values[2] == self.id {
             let values = values.each_ref().map(String::as_str);
             assert_eq!(text(&answer["response_hash"]), hash::signed(&values, &self.hash_code), "{answer}");

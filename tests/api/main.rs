@@ -81,6 +81,7 @@ mod root_key;
 mod root_key_program;
 mod seeds;
 mod theme;
+mod token_life;
 mod tokens;
 mod transactions;
 mod vault;

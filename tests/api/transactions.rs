@@ -182,13 +182,23 @@ async fn every_row_of_the_table_is_told_by_its_name(app: TestApp) {
 
 async fn unknown_types_are_told_before_the_signature(app: TestApp) {
     let shop = Shop::of(&app);
-    for kind in ["SUBSCRIPTION", "UPDATE_BILLING", "auth_only", "CREDIT", "PAY_OUT", "BENEFICIARY_NEW", "X9", "4111111111111111"] {
+    for kind in [
+        "SUBSCRIPTION",
+        "UPDATE_BILLING",
+        "auth_only",
+        "CREDIT",
+        "PAY_OUT",
+        "BENEFICIARY_NEW",
+        "X9",
+        "4111111111111111",
+    ] {
         let mut body = whole(&shop, &app);
         body["transaction"]["transaction_type"] = json!(kind);
         body["request_hash"] = json!("wrong");
         let answer = shop.post(&body).await;
         refused(&answer, "104", "Unsupported Transaction Type");
-        let echo = if kind.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') { kind } else { "" };
+        let echo =
+            if kind.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') { kind } else { "" };
         assert_eq!(answer["transaction_type"], echo, "what a signature could be made of is not repeated");
     }
     let mut body = whole(&shop, &app);
@@ -235,7 +245,8 @@ async fn wrong_credentials_are_refused(app: TestApp) {
 
 async fn what_is_no_json_is_answered_and_signed(app: TestApp) {
     let shop = Shop::of(&app);
-    let call = async |body: &str| app.anonymous.send(Call::new("POST", "/api.php").body(body)).await.is(200).json();
+    let call =
+        async |body: &str| app.anonymous.send(Call::new("POST", "/api.php").body(body)).await.is(200).json();
     for (body, name) in [
         ("{", "not valid JSON"),
         ("[]", "JSON object"),
@@ -329,8 +340,7 @@ async fn quirks_of_clients_are_survived(app: TestApp) {
     // A capture without an amount, or with nothing, takes everything.
     for amount in [json!("0"), json!(0), Value::Null, json!("")] {
         let auth = shop.authorise(&app, "AUTH_ONLY", json!({}), card(NUMBER, "062031")).await;
-        let transaction =
-            json!({ "transaction_type": "CAPTURE", "original_transaction_id": auth["transaction_id"], "amount": amount });
+        let transaction = json!({ "transaction_type": "CAPTURE", "original_transaction_id": auth["transaction_id"], "amount": amount });
         let answer = shop.transact(&app, transaction, json!({})).await;
         assert_eq!((code(&answer).as_str(), &answer["amount"]), ("1", &json!("10.00")));
     }
@@ -374,7 +384,9 @@ async fn two_at_once_make_one_authorisation(app: TestApp) {
 
 async fn a_decline_leaves_nothing_behind(app: TestApp) {
     let shop = Shop::of(&app);
-    for (expiry, expected, bank) in [("052029", "101", "51"), ("102034", "402", "43"), ("042028", "325", "54")] {
+    for (expiry, expected, bank) in
+        [("052029", "101", "51"), ("102034", "402", "43"), ("042028", "325", "54")]
+    {
         let init = json!({ "subscription_type": "INIT" });
         let answer = shop.authorise(&app, "AUTH_CAPTURE", init, card("4302912837020000", expiry)).await;
         assert_eq!((code(&answer).as_str(), &answer["bank_response_code"]), (expected, &json!(bank)));
@@ -417,7 +429,11 @@ async fn amounts_and_cards_are_checked(app: TestApp) {
         refused(&shop.authorise(&app, "AUTH_CAPTURE", more, billing).await, expected, name);
     }
     let answer = shop.authorise(&app, "AUTH_ONLY", json!({ "amount": "0.00" }), good).await;
-    assert_eq!((code(&answer).as_str(), &answer["amount"]), ("1", &json!("0.00")), "a card is only looked at");
+    assert_eq!(
+        (code(&answer).as_str(), &answer["amount"]),
+        ("1", &json!("0.00")),
+        "a card is only looked at"
+    );
     assert_eq!(text(&answer["cvvresult"]), "M");
     assert_eq!(stored_cards(&app).await, 0, "one-off payments keep no card");
 }
@@ -434,14 +450,18 @@ async fn captures_refunds_and_voids_follow(app: TestApp) {
     refused(&shop.follow(&app, "CAPTURE", &id, "1.001").await, "102", "amount");
     let captured = shop.follow(&app, "CAPTURE", &id, "6.00").await;
     assert_eq!(code(&captured), "1");
-    assert_eq!((&captured["amount"], &captured["merchant_order_id"]), (&json!("6.00"), &auth["merchant_order_id"]));
+    assert_eq!(
+        (&captured["amount"], &captured["merchant_order_id"]),
+        (&json!("6.00"), &auth["merchant_order_id"])
+    );
     assert_eq!(code(&shop.follow(&app, "VOID", &id, "").await), "101", "captured is captured");
     let refunded = shop.follow(&app, "REFUND", &text(&captured["transaction_id"]), "2.00").await;
     assert_eq!(code(&refunded), "1", "a capture stands for its authorisation");
     refused(&shop.follow(&app, "REFUND", &id, "4.01").await, "102", "amount");
     assert_eq!(shop.follow(&app, "REFUND", &id, "").await["amount"], "4.00", "the rest");
     refused(&shop.follow(&app, "REFUND", &id, "0.01").await, "102", "amount");
-    let auth = text(&shop.authorise(&app, "AUTH_ONLY", json!({}), card(NUMBER, "062031")).await["transaction_id"]);
+    let auth =
+        text(&shop.authorise(&app, "AUTH_ONLY", json!({}), card(NUMBER, "062031")).await["transaction_id"]);
     assert_eq!(code(&shop.follow(&app, "VOID", &auth, "").await), "1");
     assert_eq!(code(&shop.follow(&app, "CAPTURE", &auth, "").await), "101", "void is void");
     for kind in ["CAPTURE", "VOID", "REFUND"] {
@@ -462,8 +482,17 @@ async fn a_card_of_the_vault_becomes_a_token(app: TestApp) {
     let token = text(&made["transaction_id"]);
     assert_eq!(code(&shop.rebill(&app, &token).await), "1");
     // Live cards are not those of test mode.
-    let live = text(&app.merchant.post("/v1/vault?user=managed", json!({ "card_number": OTHER_NUMBER, "card_expiry": "06-2031" })).await.ok()["token"]);
-    refused(&shop.authorise(&app, "AUTH_ONLY", init("0"), json!({ "card_token": live })).await, "102", "card_token");
+    let live = text(
+        &app.merchant
+            .post("/v1/vault?user=managed", json!({ "card_number": OTHER_NUMBER, "card_expiry": "06-2031" }))
+            .await
+            .ok()["token"],
+    );
+    refused(
+        &shop.authorise(&app, "AUTH_ONLY", init("0"), json!({ "card_token": live })).await,
+        "102",
+        "card_token",
+    );
     // Another card behind the token: the one that the merchant stored stays in the vault.
     let update = json!({ "subscription_type": "UPDATE_BILLING", "original_transaction_id": token });
     let replaced = shop.authorise(&app, "AUTH_CAPTURE", update, card(OTHER_NUMBER, "072032")).await;
@@ -478,15 +507,14 @@ async fn a_card_of_the_vault_becomes_a_token(app: TestApp) {
 async fn a_card_is_replaced_after_approval_only(app: TestApp) {
     let shop = Shop::of(&app);
     let token = shop.good_token(&app).await;
-    let update = |amount: &str| {
-        json!({ "subscription_type": "UPDATE_BILLING", "original_transaction_id": token, "amount": amount })
-    };
+    let update = |amount: &str| json!({ "subscription_type": "UPDATE_BILLING", "original_transaction_id": token, "amount": amount });
     let behind = async || {
         let found = shop.query(&app, "TRANSACTION_ID", "transaction_id", &token).await;
         found["transactions"][0].clone()
     };
     let before = behind().await;
-    let declined = shop.authorise(&app, "AUTH_CAPTURE", update("1.00"), card("4302912837020000", "052029")).await;
+    let declined =
+        shop.authorise(&app, "AUTH_CAPTURE", update("1.00"), card("4302912837020000", "052029")).await;
     assert_eq!(code(&declined), "101");
     assert_eq!(behind().await, before, "the old card stays");
     refused(&shop.authorise(&app, "AUTH_ONLY", update("0"), json!({})).await, "102", "cardnumber");
@@ -509,7 +537,10 @@ async fn merchants_have_their_own_tokens(app: TestApp) {
         let foreign = other.manage(&app, part, &token, json!({})).await;
         let unknown = other.manage(&app, part, "1234567890", json!({})).await;
         refused(&foreign, "102", "original_transaction_id");
-        assert_eq!(foreign["response_message"], unknown["response_message"], "a foreign token is an unknown one");
+        assert_eq!(
+            foreign["response_message"], unknown["response_message"],
+            "a foreign token is an unknown one"
+        );
     }
     refused(&other.rebill(&app, &token).await, "102", "original_transaction_id");
     refused(&other.query(&app, "TRANSACTION_ID", "transaction_id", &token).await, "102", "transaction_id");
@@ -528,7 +559,9 @@ async fn merchants_have_their_own_tokens(app: TestApp) {
 async fn queries_tell_what_became_of_things(app: TestApp) {
     let shop = Shop::of(&app);
     let id = order();
-    let more = |number: &str, expiry: &str| (json!({ "merchant_order_id": id, "subscription_type": "INIT" }), card(number, expiry));
+    let more = |number: &str, expiry: &str| {
+        (json!({ "merchant_order_id": id, "subscription_type": "INIT" }), card(number, expiry))
+    };
     let (fields, bad) = more("4302912837020000", "052029");
     shop.authorise(&app, "AUTH_CAPTURE", fields, bad).await;
     let (fields, good) = more(NUMBER, "062031");
@@ -539,7 +572,9 @@ async fn queries_tell_what_became_of_things(app: TestApp) {
         let found = shop.query(&app, kind, name, value).await;
         let rows = found["transactions"].as_array().unwrap();
         assert_eq!(found["count"], rows.len().to_string());
-        rows.iter().map(|row| (text(&row["response_code"]), text(&row["transaction_type"]))).collect::<Vec<_>>()
+        rows.iter()
+            .map(|row| (text(&row["response_code"]), text(&row["transaction_type"])))
+            .collect::<Vec<_>>()
     };
     let row = |code: &str| (code.to_owned(), "AUTH_CAPTURE".to_owned());
     assert_eq!(numbers("ORDER_ID_ALL", "merchant_order_id", &id).await, [row("101"), row("1")]);
@@ -550,7 +585,10 @@ async fn queries_tell_what_became_of_things(app: TestApp) {
     assert_eq!(numbers("TRANSACTION_ID_CHILDREN_ALL", "transaction_id", &token).await, [row("1")]);
     let one = shop.query(&app, "TRANSACTION_ID", "transaction_id", &text(&rebill["transaction_id"])).await;
     let shown = &one["transactions"][0];
-    assert_eq!((&shown["original_transaction_id"], &shown["subscription_type"]), (&json!(token), &json!("REBILL")));
+    assert_eq!(
+        (&shown["original_transaction_id"], &shown["subscription_type"]),
+        (&json!(token), &json!("REBILL"))
+    );
     assert_eq!(shown["authorization_code"], rebill["authorization_code"]);
     let bin = shop.query(&app, "BIN", "bin", "411111").await;
     assert_eq!(bin["bin"]["card_type"], "visa");
@@ -558,7 +596,11 @@ async fn queries_tell_what_became_of_things(app: TestApp) {
     refused(&shop.query(&app, "TRANSACTION_ID", "transaction_id", "x").await, "102", "transaction_id");
     refused(&shop.query(&app, "BIN", "bin", "41").await, "102", "bin");
     let wrong = Shop { hash_code: "wrong".to_owned(), ..shop.clone() };
-    let body = wrong.envelope(&app, json!({ "status_request_type": "BIN", "bin": "411111" }), json!({ "request_hash": "0".repeat(64) }));
+    let body = wrong.envelope(
+        &app,
+        json!({ "status_request_type": "BIN", "bin": "411111" }),
+        json!({ "request_hash": "0".repeat(64) }),
+    );
     let answer = app.anonymous.send(Call::new("POST", "/api.php/status").json(&body)).await.is(200).json();
     refused(&answer, "107", "");
 }

@@ -29,9 +29,8 @@ impl Gateways {
             if name != SANDBOX {
                 return Err(wrong("sandbox"));
             }
-            gateways.sandbox = simulator(table).ok_or_else(|| {
-                wrong("latency_ms and delay_ms, whole numbers from 0 to 60000")
-            })?;
+            gateways.sandbox = simulator(table)
+                .ok_or_else(|| wrong("latency_ms and delay_ms, whole numbers from 0 to 60000"))?;
         }
         for (service, value) in sources.table("services") {
             let wrong = || sources.wrong_in("services", service, "the name of a gateway that is configured");

@@ -135,7 +135,8 @@ impl Sources {
 
     /// The error of a setting: where it stood, its value unless it is a secret, and what is allowed.
     pub fn wrong(&self, name: &'static str, allowed: &str) -> ConfigError {
-        let (origin, value) = self.settings.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));
+        let (origin, value) =
+            self.settings.get(name).map_or(("default", ""), |found| (&found.origin, &found.value));
         let secret = matches!(name, "root_key" | "database_url" | "pkcs11_pin" | "smtp_url" | "sms_token");
         ConfigError {
             origin: origin.to_owned(),
@@ -209,7 +210,11 @@ impl Sources {
             }
             let Some(name) = NAMES.into_iter().find(|name| *name == key) else {
                 // A misspelt name may stand before a secret.
-                return Err(wrong(&key, "(not shown)".to_owned(), &format!("one of {}, or a table [gateways.name] or [services]", NAMES.join(", "))));
+                return Err(wrong(
+                    &key,
+                    "(not shown)".to_owned(),
+                    &format!("one of {}, or a table [gateways.name] or [services]", NAMES.join(", ")),
+                ));
             };
             self.add(name, origin.clone(), text_of(&value));
         }

@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn schedules_and_states_come_back_as_stored() {
-        let all = [Schedule::STANDARD, Schedule::MINUTES, Schedule::TEN_MINUTES, Schedule::STANDARD.attempts(3)];
+        let all =
+            [Schedule::STANDARD, Schedule::MINUTES, Schedule::TEN_MINUTES, Schedule::STANDARD.attempts(3)];
         for schedule in all {
             assert_eq!(Schedule::parse(&schedule.to_string()), Some(schedule));
         }

@@ -56,7 +56,11 @@ impl Operations {
         let now = self.core.now();
         let Some(called_at) = seen.called_at else {
             // Never called, since every call is claimed first. Whoever claims it now is faster, or comes too late.
-            return if seen.created_at.plus(START) <= now { self.settle(&seen, None).await.map(drop) } else { Ok(()) };
+            return if seen.created_at.plus(START) <= now {
+                self.settle(&seen, None).await.map(drop)
+            } else {
+                Ok(())
+            };
         };
         let Some(operation) = self.lease(seen).await? else { return Ok(()) };
         let gateway = self.gateway(&operation)?;

@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn test_mode_is_always_the_simulator() {
-        for known in ["payment_card_eur_hpp", "payment_card_usd_hpp", "payment_card_jpy", GATEWAY_TRANSACTIONS] {
+        for known in
+            ["payment_card_eur_hpp", "payment_card_usd_hpp", "payment_card_jpy", GATEWAY_TRANSACTIONS]
+        {
             assert_eq!(routes().gateway(Mode::Test, known).unwrap(), SANDBOX, "{known}");
         }
         for unknown in ["payment_card_xyz_hpp", "payment_card_USD_hpp", "payment_card_", "bank", ""] {

@@ -12,7 +12,8 @@ use crate::access::Caller;
 use crate::core::{Actor, Core};
 use crate::gateways::{Answer, FollowUp, Gateway, Order, Unknown};
 use crate::model::{
-    AuditEntry, CardId, DestinationKind, Mode, Operation, OperationKind, OperationState, Outcome, OwnerKind, Scopes, Use,
+    AuditEntry, CardId, DestinationKind, Mode, Operation, OperationKind, OperationState, Outcome, OwnerKind,
+    Scopes, Use,
 };
 use crate::vault::VaultError;
 use crate::vault::within::{self, Managed};
@@ -79,7 +80,8 @@ impl Operations {
         };
         let answer = card
             .lend(async |card| {
-                let call = if authorises { gateway.authorize(&order, card) } else { gateway.verify(&order, card) };
+                let call =
+                    if authorises { gateway.authorize(&order, card) } else { gateway.verify(&order, card) };
                 in_time(&*gateway, call).await
             })
             .await;
@@ -270,7 +272,9 @@ impl Operations {
         if !matches!(operation.kind, Capture | Void | Refund) {
             return Err(OperationError::Misfit("no follow-up"));
         }
-        let Some(original) = operation.parent.clone() else { return Err(OperationError::Misfit("no parent")) };
+        let Some(original) = operation.parent.clone() else {
+            return Err(OperationError::Misfit("no parent"));
+        };
         let mut transaction = self.core.store.read().await?;
         let parent = transaction.find_operation(operation.merchant.clone(), original.clone()).await?;
         let fits = |parent: &Operation| {
@@ -297,7 +301,9 @@ pub(super) async fn in_time<T>(
     gateway: &dyn Gateway,
     call: impl Future<Output = Result<T, Unknown>>,
 ) -> Result<T, Unknown> {
-    timeout(gateway.patience().call, call).await.unwrap_or_else(|_| Err(Unknown("no answer in time".to_owned())))
+    timeout(gateway.patience().call, call)
+        .await
+        .unwrap_or_else(|_| Err(Unknown("no answer in time".to_owned())))
 }
 
 /// Opens the merchant's own managed key; nothing else is done for this caller.

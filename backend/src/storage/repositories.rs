@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use super::Result;
 use crate::model::{
     ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CardRequest, Channel, CvvKey, CvvKeyId,
-    CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, Merchant,
-    LedgerEntry, MerchantId, MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageResult, Patch, RequestFilter, RequestId, Settlement,
-    StatusChange, Timestamp, VaultKey, WebhookSecretRow,
+    CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, LedgerEntry,
+    Merchant, MerchantId, MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageResult,
+    Patch, RequestFilter, RequestId, Settlement, StatusChange, Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.

@@ -165,7 +165,17 @@ impl Typed {
 
 /// Names that clients send for brands.
 const CARD_TYPES: [&str; 12] = [
-    "VISA", "VISA_DEBIT", "MC", "MASTERCARD", "MAESTRO", "AMEX", "DINERS", "DISCOVER", "JCB", "UNIONPAY", "ELECTRON",
+    "VISA",
+    "VISA_DEBIT",
+    "MC",
+    "MASTERCARD",
+    "MAESTRO",
+    "AMEX",
+    "DINERS",
+    "DISCOVER",
+    "JCB",
+    "UNIONPAY",
+    "ELECTRON",
     "DELTA",
 ];
 

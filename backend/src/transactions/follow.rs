@@ -5,8 +5,8 @@ use super::reply::Reply;
 use super::run::Call;
 use super::{TransactionError, codes, outcome, until_won};
 use crate::model::{
-    GatewayTransaction, Money, Operation, OperationKind, Outcome, OwnerKind, TransactionFilter, TransactionKind,
-    TransactionState,
+    GatewayTransaction, Money, Operation, OperationKind, Outcome, OwnerKind, TransactionFilter,
+    TransactionKind, TransactionState,
 };
 use crate::operations::{self, Plan};
 use crate::storage::{Page, StoreError, Transaction};
@@ -108,7 +108,9 @@ async fn amount(
     };
     let amount = if named.is_zero() { left } else { named };
     match left.minus(amount) {
-        _ if amount.currency() != whole.currency() => Err(Refused { code: codes::CURRENCY, name: String::new() }.into()),
+        _ if amount.currency() != whole.currency() => {
+            Err(Refused { code: codes::CURRENCY, name: String::new() }.into())
+        }
         Some(_) if !amount.is_zero() => Ok(amount),
         _ => Err(Refused::parameter("amount").into()),
     }
@@ -131,8 +133,11 @@ async fn left_to_refund(
         let done = followers.iter().filter(|row| row.kind == kind && row.state == TransactionState::Approved);
         done.filter_map(|row| row.amount).try_fold(nothing, Money::plus)
     };
-    let taken =
-        if original.kind == TransactionKind::AuthCapture { Some(whole) } else { sum(TransactionKind::Capture) };
+    let taken = if original.kind == TransactionKind::AuthCapture {
+        Some(whole)
+    } else {
+        sum(TransactionKind::Capture)
+    };
     let left = taken.zip(sum(TransactionKind::Refund)).and_then(|(taken, back)| taken.minus(back));
     Ok(left.unwrap_or(nothing))
 }

@@ -57,7 +57,8 @@ pub async fn reply(call: &Call<'_>, number: &str, settled: &Settled) -> Result<R
     let caller = &call.admitted.caller;
     let mut transaction = call.core.store.read().await?;
     let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number.to_owned()).await?;
-    let row = row.ok_or(StoreError::Inconsistent { table: "gateway_transaction", what: "the row is gone" })?;
+    let row =
+        row.ok_or(StoreError::Inconsistent { table: "gateway_transaction", what: "the row is gone" })?;
     let mut reply = Reply::about(row.code, &row.number);
     reply.bank_code = bank_code(settled.answer.as_ref()).to_owned();
     reply.more = facts(&row, settled.answer.as_ref());
@@ -95,8 +96,10 @@ pub fn facts(row: &GatewayTransaction, answer: Option<&Answer>) -> Vec<(&'static
             Some(Answer::Declined(decline)) => (None, Some(&decline.checks)),
             _ => (None, None),
         };
-        let of_approval = |text: fn(&crate::gateways::Approval) -> &String| approval.map(text).cloned().unwrap_or_default();
-        let of_checks = |text: fn(&crate::gateways::Checks) -> &String| checks.map(text).cloned().unwrap_or_default();
+        let of_approval =
+            |text: fn(&crate::gateways::Approval) -> &String| approval.map(text).cloned().unwrap_or_default();
+        let of_checks =
+            |text: fn(&crate::gateways::Checks) -> &String| checks.map(text).cloned().unwrap_or_default();
         facts.extend([
             ("authorization_code", of_approval(|approval| &approval.approval_code)),
             ("acquirer_reference_number", of_approval(|approval| &approval.rrn)),
@@ -116,7 +119,8 @@ pub fn listed(row: &GatewayTransaction, answer: Option<&Answer>, timestamp: Stri
     set("transaction_id", row.number.clone());
     set("transaction_type", row.kind.as_str().to_owned());
     set("subscription_type", row.subscription.map(Subscription::as_str).unwrap_or_default().to_owned());
-    let original = if row.original.is_empty() && row.token != row.number { &row.token } else { &row.original };
+    let original =
+        if row.original.is_empty() && row.token != row.number { &row.token } else { &row.original };
     set("original_transaction_id", original.clone());
     set("response_code", row.code.to_string());
     set("response_message", codes::find(row.code).message.to_owned());
@@ -254,11 +258,12 @@ impl From<OperationError> for TransactionError {
         use super::params::Refused;
         match error {
             // Live mode without a gateway for these transactions.
-            OperationError::UnknownService => Refused { code: codes::CREDENTIALS, name: String::new() }.into(),
-            // The card was deleted, or turned out to be none, between two looks.
-            OperationError::Vault(VaultError::UnknownCard | VaultError::Invalid(_)) | OperationError::Misfit(_) => {
-                Call::unknown_original()
+            OperationError::UnknownService => {
+                Refused { code: codes::CREDENTIALS, name: String::new() }.into()
             }
+            // The card was deleted, or turned out to be none, between two looks.
+            OperationError::Vault(VaultError::UnknownCard | VaultError::Invalid(_))
+            | OperationError::Misfit(_) => Call::unknown_original(),
             OperationError::Vault(error) => error.into(),
             other => Self::Failed(other.to_string()),
         }

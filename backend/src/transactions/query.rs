@@ -162,13 +162,16 @@ async fn one(
     let found = transaction.find_transaction(caller.merchant.clone(), caller.mode, number.to_owned()).await?;
     let Some(row) = found else { return Err(Refused::parameter("transaction_id").into()) };
     let mut shown = show(transaction, &row).await?;
-    if let Some(token) = transaction.find_token(caller.merchant.clone(), caller.mode, number.to_owned()).await? {
+    if let Some(token) =
+        transaction.find_token(caller.merchant.clone(), caller.mode, number.to_owned()).await?
+    {
         let state = if token.enabled { "ENABLED" } else { "DISABLED" };
         shown.set("subscription_status", Value::text(state));
         if let Some(card) = transaction.lookup_card(caller.merchant.clone(), token.card).await? {
             shown.set("card_token", Value::text(card.token));
             shown.set("card_type", Value::text(card.shown.brand.wire()));
-            let masked = shared::mask::number(&card.shown.first_six, &card.shown.last_four, card.shown.digits.into());
+            let masked =
+                shared::mask::number(&card.shown.first_six, &card.shown.last_four, card.shown.digits.into());
             shown.set("cardnumber", Value::text(masked));
             let expiry = card.shown.expiry.map(|expiry| format!("{:02}{}", expiry.month(), expiry.year()));
             shown.set("cardexp", Value::text(expiry.unwrap_or_default()));

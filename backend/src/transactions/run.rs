@@ -7,8 +7,8 @@ use super::request::Request;
 use super::{TransactionError, authorise, codes, follow, manage, query, updater};
 use crate::core::Core;
 use crate::json::{JsonError, Members};
-use crate::operations::Operations;
 use crate::model::{GatewayTransaction, Subscription, TransactionId, TransactionKind, TransactionState};
+use crate::operations::Operations;
 
 use zeroize::Zeroizing;
 
@@ -111,7 +111,9 @@ async fn transact(
     let call = Call { core, operations, request, admitted, kind, subscription };
     let result = match kind {
         TransactionKind::AuthOnly | TransactionKind::AuthCapture => authorise::run(&call).await,
-        TransactionKind::Capture | TransactionKind::Void | TransactionKind::Refund => follow::run(&call).await,
+        TransactionKind::Capture | TransactionKind::Void | TransactionKind::Refund => {
+            follow::run(&call).await
+        }
         TransactionKind::SubscriptionManage => manage::run(&call).await,
         TransactionKind::AccountUpdater => updater::request(&call).await,
     };

@@ -22,7 +22,9 @@ pub async fn tell_update(
     update: &AccountUpdate,
     card: Option<&Card>,
 ) -> Result<(), TransactionError> {
-    let Some(owner) = transaction.find_company(update.merchant.clone(), update.mode).await? else { return Ok(()) };
+    let Some(owner) = transaction.find_company(update.merchant.clone(), update.mode).await? else {
+        return Ok(());
+    };
     let settings = company::open(core, &owner)?;
     let Some(url) = settings.webhook_url.clone() else { return Ok(()) };
     let (id, timestamp) = (uuid(core), stamp::write(core.now()));

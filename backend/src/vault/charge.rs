@@ -62,7 +62,8 @@ impl Managed {
             Some(at) => cvv::spend(core, transaction, &self.open.unlocked, &card, at, actor).await?,
             None => None,
         };
-        let code = code.and_then(|code| Cvv::parse(std::str::from_utf8(&code).unwrap_or_default(), None).ok());
+        let code =
+            code.and_then(|code| Cvv::parse(std::str::from_utf8(&code).unwrap_or_default(), None).ok());
         given(&content, card.shown.expiry, code)
     }
 }

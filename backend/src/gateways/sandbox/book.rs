@@ -147,7 +147,11 @@ async fn follow_up(
 }
 
 /// The original after a capture, void or refund, or why it is refused.
-fn applied(kind: OperationKind, asked: &FollowUp, original: &LedgerEntry) -> Result<LedgerEntry, &'static str> {
+fn applied(
+    kind: OperationKind,
+    asked: &FollowUp,
+    original: &LedgerEntry,
+) -> Result<LedgerEntry, &'static str> {
     let approved = answer_of(original).is_ok_and(|answer| is_approved(&answer));
     let moves = matches!(original.kind, OperationKind::Authorize | OperationKind::Sale);
     if !approved || !moves || original.voided {
@@ -157,7 +161,8 @@ fn applied(kind: OperationKind, asked: &FollowUp, original: &LedgerEntry) -> Res
     let (taken, refunded) = (of(original.taken), of(original.refunded));
     match kind {
         OperationKind::Capture => {
-            let taken = taken.plus(asked.amount).filter(|_| !asked.amount.is_zero()).ok_or("invalid_amount")?;
+            let taken =
+                taken.plus(asked.amount).filter(|_| !asked.amount.is_zero()).ok_or("invalid_amount")?;
             original.amount.minus(taken).ok_or("invalid_amount")?;
             Ok(LedgerEntry { taken: taken.minor(), ..original.clone() })
         }

@@ -72,7 +72,9 @@ pub fn test_card(number: &str, expiry: Expiry, today: YearMonth) -> TestCard {
         "4412397212080000" => TestCard { challenge: true, outcome: failure(chosen) },
         "4302912837020000" => TestCard { challenge: false, outcome: failure(chosen) },
         "4000011180138710" | "5100019221455924" => TestCard { challenge: false, outcome: Outcome::Approved },
-        _ if expiry.is_past(today) => TestCard { challenge: false, outcome: Outcome::Declined("card_expired") },
+        _ if expiry.is_past(today) => {
+            TestCard { challenge: false, outcome: Outcome::Declined("card_expired") }
+        }
         _ => TestCard { challenge: false, outcome: good },
     }
 }

@@ -60,7 +60,10 @@ impl Sandbox {
     }
 
     /// What the issuer's page shows: the challenge of an operation that waits for its payer, and the amount.
-    pub async fn challenge(&self, pareq: &str) -> Result<Option<(OperationId, Challenge, Money)>, StoreError> {
+    pub async fn challenge(
+        &self,
+        pareq: &str,
+    ) -> Result<Option<(OperationId, Challenge, Money)>, StoreError> {
         let Some(operation) = acs::asked(&self.core, pareq) else { return Ok(None) };
         let entry = self.entry(&operation).await?;
         Ok(entry.and_then(|entry| match book::answer_of(&entry).ok()? {
@@ -74,8 +77,14 @@ impl Sandbox {
         acs::answer(&self.core, operation, verdict)
     }
 
-    async fn charge(&self, order: &Order, card: &CardInUse<'_>, kind: OperationKind) -> Result<Answer, Unknown> {
-        let entry = self.new_entry(order, card, kind).map_err(|_| Unknown("an answer without a form".to_owned()))?;
+    async fn charge(
+        &self,
+        order: &Order,
+        card: &CardInUse<'_>,
+        kind: OperationKind,
+    ) -> Result<Answer, Unknown> {
+        let entry =
+            self.new_entry(order, card, kind).map_err(|_| Unknown("an answer without a form".to_owned()))?;
         self.serve(&Request::Charge(entry)).await
     }
 
@@ -145,7 +154,10 @@ impl Sandbox {
             Outcome::Declined(resolution) => {
                 let wrong_code = resolution == "invalid_cvv" && card.cvv.is_some();
                 let cvv = if wrong_code { "N".to_owned() } else { checks.cvv };
-                Answer::Declined(Decline { checks: Checks { cvv, ..checks }, ..refusal(reference, resolution) })
+                Answer::Declined(Decline {
+                    checks: Checks { cvv, ..checks },
+                    ..refusal(reference, resolution)
+                })
             }
             Outcome::Pending => Answer::Pending { reference },
         }

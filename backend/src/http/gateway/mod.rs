@@ -82,9 +82,9 @@ pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, bo
     match read(body).await {
         Ok(bytes) => {
             // A dropped connection does not end what has begun.
-            let work = async move { 
+            let work = async move {
                 transactions::run(&app.core, &app.operations, Members::parse(&bytes), &address).await
-             };
+            };
             detached(work).await
         }
         Err(error) => error.into_response(),

@@ -39,7 +39,8 @@ impl Operations for PostgresTransaction {
     }
 
     async fn update_operation(&mut self, operation: Operation) -> Result<bool> {
-        let sql = "UPDATE operation SET state = $4, answer = $5, inquire_at = $6, called_at = $7, settled_at = $8,
+        let sql =
+            "UPDATE operation SET state = $4, answer = $5, inquire_at = $6, called_at = $7, settled_at = $8,
                        version = version + 1
                    WHERE id = $1 AND merchant_id = $2 AND version = $3";
         let changed = self

@@ -51,7 +51,8 @@ impl SandboxLedger for PostgresTransaction {
     }
 
     async fn update_ledger_entry(&mut self, entry: LedgerEntry) -> Result<bool> {
-        let sql = "UPDATE sandbox_ledger SET taken = $3, refunded = $4, voided = $5, answer = $6, follows = $7,
+        let sql =
+            "UPDATE sandbox_ledger SET taken = $3, refunded = $4, voided = $5, answer = $6, follows = $7,
                        follows_at = $8, version = version + 1
                    WHERE operation_id = $1 AND version = $2";
         let changed = self

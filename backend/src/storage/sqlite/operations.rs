@@ -118,7 +118,8 @@ fn insert(c: &Connection, operation: &Operation) -> Result<()> {
 fn read(row: &Row<'_>) -> Result<Operation> {
     let wrong = |what| StoreError::Inconsistent { table: TABLE, what };
     let text = |column: usize| row.get::<_, String>(column);
-    let time = |column: usize| Ok::<_, StoreError>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
+    let time =
+        |column: usize| Ok::<_, StoreError>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
     Ok(Operation {
         id: OperationId::stored(row.get(0)?),
         merchant: MerchantId::stored(row.get(1)?),

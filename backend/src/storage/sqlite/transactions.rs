@@ -169,7 +169,7 @@ impl Transactions for SqliteTransaction {
             let (condition, value) = match filter {
                 TransactionFilter::Order(order) => ("order_id = ?3", order),
                 TransactionFilter::ChildrenOf(token) => ("token = ?3 AND number <> ?3", token),
-            TransactionFilter::FollowUps(original) => ("original = ?3", original),
+                TransactionFilter::FollowUps(original) => ("original = ?3", original),
             };
             let sql = format!(
                 "SELECT {COLUMNS} FROM gateway_transaction

@@ -92,7 +92,8 @@ pub async fn request(call: &Call<'_>) -> Result<Reply, TransactionError> {
         })?;
         let update = new(call.core, (&row.merchant, row.mode), &row.token, UpdateCause::Manual);
         transaction.add_update(AccountUpdate { asked_by: row.number.clone(), ..update }).await?;
-        let entry = call.core.entry(&call.admitted.caller.actor(), "token.renewal.ask", &row.token, Outcome::Done);
+        let entry =
+            call.core.entry(&call.admitted.caller.actor(), "token.renewal.ask", &row.token, Outcome::Done);
         transaction.add_audit(entry).await?;
         transaction.commit().await?;
         Ok(row.number)
@@ -107,7 +108,9 @@ pub async fn queue(
     transaction: &mut dyn Transaction,
     row: &GatewayTransaction,
 ) -> Result<(), TransactionError> {
-    queue_token(core, transaction, (&row.merchant, row.mode), &row.token, UpdateCause::Refusal).await.map(drop)
+    queue_token(core, transaction, (&row.merchant, row.mode), &row.token, UpdateCause::Refusal)
+        .await
+        .map(drop)
 }
 
 /// The same where the charge was refused before it began.
@@ -138,9 +141,9 @@ async fn queue_token(
     let waits = newest.iter().any(|update| update.state == UpdateState::Waiting);
     // The schedule of a month can begin twice, on two nodes or after a fall.
     let again = cause == UpdateCause::Schedule
-        && newest.iter().any(|update| {
-            update.cause == cause && update.created_at.year_month() == core.now().year_month()
-        });
+        && newest
+            .iter()
+            .any(|update| update.cause == cause && update.created_at.year_month() == core.now().year_month());
     if waits || again {
         return Ok(false);
     }

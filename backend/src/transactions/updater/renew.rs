@@ -3,9 +3,7 @@
 use super::Finding;
 use crate::access::company;
 use crate::core::Core;
-use crate::model::{
-    AccountUpdate, Card, GatewayToken, Outcome, TransactionState, UpdateState,
-};
+use crate::model::{AccountUpdate, Card, GatewayToken, Outcome, TransactionState, UpdateState};
 use crate::storage::{StoreError, Transaction};
 use crate::transactions::{TransactionError, codes, outcome, webhook};
 use crate::vault::within::Managed;
@@ -33,7 +31,9 @@ pub async fn file(
         return Ok(false);
     }
     let card = match (token, finding) {
-        (Some(token), Some(finding)) if is_updated => renewed(core, transaction, managed, token, finding).await?,
+        (Some(token), Some(finding)) if is_updated => {
+            renewed(core, transaction, managed, token, finding).await?
+        }
         _ => None,
     };
     settle_request(core, transaction, &update).await?;

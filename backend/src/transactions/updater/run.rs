@@ -76,7 +76,8 @@ impl Updater {
             let mut updates = Vec::with_capacity(tokens.len());
             let mut transaction = self.core.store.begin().await?;
             for token in tokens.iter().filter(|token| token.enabled) {
-                let update = new(&self.core, (&token.merchant, token.mode), &token.number, UpdateCause::Operator);
+                let update =
+                    new(&self.core, (&token.merchant, token.mode), &token.number, UpdateCause::Operator);
                 transaction.add_update(update.clone()).await?;
                 updates.push(update);
             }
@@ -116,7 +117,8 @@ impl Updater {
                 let mut transaction = self.core.store.begin().await?;
                 for token in tokens.iter().filter(|token| token.enabled) {
                     let owner = (&token.merchant, token.mode);
-                    queue_token(&self.core, &mut *transaction, owner, &token.number, UpdateCause::Schedule).await?;
+                    queue_token(&self.core, &mut *transaction, owner, &token.number, UpdateCause::Schedule)
+                        .await?;
                 }
                 transaction.commit().await?;
             }

@@ -75,7 +75,8 @@ impl Scheme for SimulatedScheme {
 
 fn find(card: &GivenCard, later: Expiry) -> Result<Finding, SchemeError> {
     let chosen = (card.expiry.month(), card.expiry.year());
-    let known = ANSWERS.iter().find(|(number, expiry, ..)| *number == card.number.digits() && *expiry == chosen);
+    let known =
+        ANSWERS.iter().find(|(number, expiry, ..)| *number == card.number.digits() && *expiry == chosen);
     let Some((_, _, code, news)) = known else {
         // Any other card is as it was.
         let code = if card.number.brand() == Brand::Visa { "V" } else { "VALID/V" };
@@ -115,7 +116,10 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(look_up(VISA, 1, 2017), ("A".to_owned(), some(NEW_VISA), some("01/30")));
         assert_eq!(look_up(VISA, 3, 2017), ("E".to_owned(), None, some("03/30")));
-        assert_eq!(look_up(MASTERCARD, 1, 2016), ("UPDATE/R".to_owned(), some(NEW_MASTERCARD), some("01/30")));
+        assert_eq!(
+            look_up(MASTERCARD, 1, 2016),
+            ("UPDATE/R".to_owned(), some(NEW_MASTERCARD), some("01/30"))
+        );
         assert_eq!(look_up(MASTERCARD, 2, 2016).1, some(NEW_VISA), "another brand");
         assert_eq!(look_up(MASTERCARD, 4, 2016), ("EXPIRY/E".to_owned(), None, some("04/30")));
         for (month, code) in [(2, "C"), (4, "N"), (5, "P"), (6, "Q"), (7, "V")] {
