@@ -29,6 +29,8 @@ use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
+use crate::transactions::updater::{Schemes, SimulatedScheme, Updater};
+use crate::transactions::{self, TransactionOwner};
 use crate::vault;
 
 /// The folder of messages that no server takes, within the data folder.
@@ -114,6 +116,7 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     Ok(App {
         operations: Arc::new(operations(settings, &core, &sandbox)),
         sandbox,
+        updater: updater(&core),
         core,
         callbacks,
         worker,
@@ -132,8 +135,14 @@ fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Opera
     let simulator: Arc<dyn Gateway> = Arc::<Sandbox>::clone(sandbox);
     let gateways = [(SANDBOX.to_owned(), simulator)].into();
     let routes = Routes::new(settings.gateways.services.clone());
-    let owners: Vec<Arc<dyn Owner>> = Vec::new();
+    let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(TransactionOwner)];
     Operations::new(core.clone(), gateways, routes, owners)
+}
+
+/// The account updater. Live cards have no scheme to be asked yet.
+pub fn updater(core: &Core) -> Updater {
+    let test = Arc::new(SimulatedScheme { clock: Arc::clone(&core.clock) });
+    Updater::new(core.clone(), Schemes { test, live: None })
 }
 
 /// Who takes outgoing events to their receivers, one for each channel.
@@ -187,6 +196,17 @@ pub async fn sweep_for_ever(app: Arc<App>) {
     }
 }
 
+/// Works account updates off as long as the node serves, so that what a merchant asked for is known within seconds.
+pub async fn update_for_ever(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(2));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.updater.sweep().await {
+            tracing::error!(%error, "account updates could not be worked off");
+        }
+    }
+}
+
 /// One sweep: caches, codes and their hourly keys, results, ended endpoints.
 pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let now = app.core.now();
@@ -203,6 +223,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
     transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
+    transaction.sweep_gateway_requests(transactions::forget_before(&app.core, now)).await?;
     transaction.commit().await?;
     if let Err(error) = expiry::sweep(&app.core).await {
         // The rest of the sweep does not wait for it; the next one tries again.

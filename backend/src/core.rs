@@ -87,6 +87,35 @@ pub struct Policy {
     pub cvv_cap: Duration,
     /// How often a security code may be used.
     pub cvv_uses: u32,
+    /// What holds for gateway transactions.
+    pub transactions: TransactionPolicy,
+}
+
+/// What the operator sets for gateway transactions (spec A.3, A.5).
+#[derive(Clone, Debug)]
+pub struct TransactionPolicy {
+    /// How far a request's timestamp may be from the present, before and after; `None` for any.
+    pub window: Option<Duration>,
+    /// Whether a signed request is taken once only.
+    pub replay_check: bool,
+    /// Whether timestamps of 13 digits are read, whose hour has one.
+    pub short_timestamps: bool,
+    /// The answer to the use of a disabled token.
+    pub disabled_code: u16,
+    /// The answer to a second authorisation of an order.
+    pub duplicate_code: u16,
+}
+
+impl Default for TransactionPolicy {
+    fn default() -> Self {
+        Self {
+            window: Some(Duration::from_mins(15)),
+            replay_check: true,
+            short_timestamps: true,
+            disabled_code: 280,
+            duplicate_code: 102,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -100,6 +129,7 @@ impl Default for Policy {
             cvv_life: Duration::from_hours(1),
             cvv_cap: Duration::from_hours(24),
             cvv_uses: 1,
+            transactions: TransactionPolicy::default(),
         }
     }
 }

@@ -25,5 +25,6 @@ pub mod requests;
 pub mod root_key;
 pub mod storage;
 pub mod tls;
+pub mod transactions;
 pub mod vault;
 pub mod verify;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use backend::access::company::CompanyCredentials;
 use backend::access::merchants::{self, Credentials, NewMerchant};
 use backend::boot;
 use backend::config::Settings;
@@ -52,6 +53,8 @@ pub struct TestApp {
     pub test_mode: Client,
     /// Nobody.
     pub anonymous: Client,
+    /// What the first merchant's gateway transactions are called with, in test mode.
+    pub company: CompanyCredentials,
     /// The first merchant.
     pub id: MerchantId,
     /// The file of the root key.
@@ -148,6 +151,7 @@ impl TestApp {
             merchant,
             test_mode,
             anonymous,
+            company: made.test.company,
             id: made.id,
             root_key_file,
             keys,

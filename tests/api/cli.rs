@@ -26,8 +26,24 @@ fn fails_with(ended: &Ended, parts: &[&str]) {
 async fn a_merchant_is_made_beside_a_running_server_and_may_call_at_once() {
     let mut server = Server::start(folder(), None, &[]).await;
     let made = server.new_merchant(&["Shop"]).await;
-    assert_eq!(keys(&made), ["api_key", "merchant", "password", "test", "user", "webhook_secret"]);
-    assert_eq!(keys(&made["test"]), ["api_key", "password", "user", "webhook_secret"]);
+    let company = ["company_hashcode", "company_id", "company_mid_id", "company_pass"];
+    let root = [
+        &["api_key"],
+        &company[..],
+        &["live_company", "merchant", "password", "test", "user", "webhook_secret"],
+    ];
+    assert_eq!(keys(&made), root.concat());
+    let test = [&["api_key"], &company[..], &["password", "user", "webhook_secret"]];
+    assert_eq!(keys(&made["test"]), test.concat());
+    assert_eq!(keys(&made["live_company"]), company);
+    // Gateway transactions begin in test mode, on the sandbox.
+    assert!(
+        company
+            .iter()
+            .all(|name| made[*name] == made["test"][*name] && made[*name] != made["live_company"][*name])
+    );
+    assert!((10..=30).contains(&made["company_pass"].as_str().unwrap().len()));
+    assert!((1..=30).contains(&made["company_hashcode"].as_str().unwrap().len()));
     for credentials in [&made, &made["test"]] {
         let basic =
             server.anonymous().with_basic(&text(&credentials["user"]), &text(&credentials["password"]));

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::AccessError;
+use super::company::{self, CompanyCredentials, CompanyError};
 use crate::core::{Actor, Core};
 use crate::crypto::secret;
 use crate::model::{ApiKey, ApiKeyId, Merchant, MerchantId, Mode, Outcome, Scopes};
@@ -20,6 +21,8 @@ pub struct Credentials {
     pub api_key: Zeroizing<String>,
     /// What webhooks of this mode are signed with.
     pub webhook_secret: Zeroizing<String>,
+    /// What gateway transactions of this mode are called with.
+    pub company: CompanyCredentials,
 }
 
 /// A new merchant's credentials.
@@ -53,6 +56,9 @@ pub enum MerchantError {
     /// Access failed.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The company's secrets could not be sealed.
+    #[error(transparent)]
+    Company(#[from] CompanyError),
 }
 
 /// Makes a merchant, effective at once on every node.
@@ -95,7 +101,8 @@ async fn add_mode(
     let (login, secret) = add_credential(core, transaction, merchant, mode, scopes).await?;
     let api_key = Zeroizing::new(format!("{login}.{}", secret.as_str()));
     let webhook_secret = secrets::create(core, transaction, merchant, mode).await?;
-    Ok(Credentials { user, password, api_key, webhook_secret })
+    let company = company::create(core, transaction, merchant, mode).await?;
+    Ok(Credentials { user, password, api_key, webhook_secret, company })
 }
 
 async fn add_credential(

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod idempotency;
+pub mod company;
 pub mod merchants;
 mod passwords;
 pub mod sessions;

@@ -44,10 +44,27 @@ fn as_json(made: &NewMerchant) -> String {
             "webhook_secret": credentials.webhook_secret.as_str(),
         })
     };
+    let company = |credentials: &Credentials| {
+        json!({
+            "company_id": credentials.company.id,
+            "company_pass": credentials.company.pass.as_str(),
+            "company_mid_id": credentials.company.mid,
+            "company_hashcode": credentials.company.hash_code.as_str(),
+        })
+    };
     let mut all = mode(&made.live);
     if let Some(members) = all.as_object_mut() {
         members.insert("merchant".to_owned(), json!(made.id.as_str()));
-        members.insert("test".to_owned(), mode(&made.test));
+        let mut test = mode(&made.test);
+        if let (Some(test), Some(company)) = (test.as_object_mut(), company(&made.test).as_object()) {
+            test.extend(company.clone());
+        }
+        members.insert("test".to_owned(), test);
+        // Gateway transactions begin in test mode, on the sandbox; a live company is of use once there is a gateway.
+        members.insert("live_company".to_owned(), company(&made.live));
+        members.extend(
+            company(&made.test).as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
+        );
     }
     format!("{all}\n")
 }
@@ -55,11 +72,16 @@ fn as_json(made: &NewMerchant) -> String {
 fn as_text(name: &str, made: &NewMerchant) -> String {
     let mode = |title: &str, credentials: &Credentials| {
         format!(
-            "{title}\n  user            {}\n  password        {}\n  api_key         {}\n  webhook_secret  {}\n",
+            "{title}\n  user              {}\n  password          {}\n  api_key           {}\n  webhook_secret    {}\n  \
+             company_id        {}\n  company_pass      {}\n  company_mid_id    {}\n  company_hashcode  {}\n",
             credentials.user,
             credentials.password.as_str(),
             credentials.api_key.as_str(),
-            credentials.webhook_secret.as_str()
+            credentials.webhook_secret.as_str(),
+            credentials.company.id,
+            credentials.company.pass.as_str(),
+            credentials.company.mid,
+            credentials.company.hash_code.as_str(),
         )
     };
     format!(

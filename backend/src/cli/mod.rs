@@ -4,6 +4,7 @@ mod idle;
 mod merchant;
 mod root_key;
 mod serve;
+mod updater;
 mod verify_page;
 
 use std::io::Write as _;
@@ -36,6 +37,9 @@ enum Command {
     /// Manage the root key. Who loses it loses every card.
     #[command(subcommand)]
     RootKey(root_key::Command),
+    /// Ask schemes for newer cards.
+    #[command(subcommand)]
+    Updater(updater::Command),
     /// Print the API document (OpenAPI 3.1).
     Openapi,
     /// Print the list of the card page's scripts, with hashes and purposes.
@@ -53,6 +57,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(flags) => serve::run(flags).await,
         Command::Merchant(command) => merchant::run(command).await,
         Command::RootKey(command) => root_key::run(command).await,
+        Command::Updater(command) => updater::run(command).await,
         Command::Openapi => print(&crate::http::document()),
         Command::Scripts => verify_page::scripts(),
         Command::VerifyPage(arguments) => {

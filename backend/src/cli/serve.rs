@@ -41,6 +41,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     let (ending, stop) = tokio::sync::watch::channel(false);
     let worker = tokio::spawn(Arc::clone(&app.worker).run(stop));
     let inquirer = tokio::spawn(Arc::clone(&app.operations).inquire_for_ever());
+    let updater = tokio::spawn(boot::update_for_ever(Arc::clone(&app)));
     let watcher = tokio::spawn(root_key::watch_for_ever(app.core.clone()));
     let router = http::router(Arc::clone(&app));
     let handle = Handle::new();
@@ -57,6 +58,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     sweeper.abort();
     inquirer.abort();
     tally::flush(&app.core).await;
+    updater.abort();
     watcher.abort();
     tracing::info!("ended");
     Ok(())

@@ -5,6 +5,7 @@ pub mod gateways;
 pub mod messages;
 mod parse;
 mod sources;
+mod transactions;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -110,6 +110,7 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
         cvv_life,
         cvv_cap,
         cvv_uses: count("cvv_uses", usual.cvv_uses)?,
+        transactions: super::transactions::read(sources)?,
     })
 }
 
@@ -193,7 +194,8 @@ pub fn switch(sources: &Sources, name: &'static str, default: bool) -> Result<bo
     }
 }
 
-fn parsed<T: FromStr>(
+/// A setting of any kind that is read from text.
+pub(super) fn parsed<T: FromStr>(
     sources: &Sources,
     name: &'static str,
     allowed: &str,

@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 34] = [
+pub const NAMES: &[&str] = &[
     "listen",
     "data_dir",
     "database_url",
@@ -41,6 +41,11 @@ pub const NAMES: [&str; 34] = [
     "cvv_life",
     "cvv_cap",
     "cvv_uses",
+    "transaction_window",
+    "transaction_replay_check",
+    "transaction_short_timestamps",
+    "token_disabled_code",
+    "duplicate_order_code",
     "log",
 ];
 
@@ -202,7 +207,7 @@ impl Sources {
                 self.tables.insert(name, entries.clone());
                 continue;
             }
-            let Some(name) = NAMES.into_iter().find(|name| *name == key) else {
+            let Some(name) = NAMES.iter().copied().find(|name| *name == key) else {
                 // A misspelt name may stand before a secret.
                 return Err(wrong(
                     &key,

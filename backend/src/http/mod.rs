@@ -9,6 +9,7 @@ pub mod booking;
 mod caller;
 mod docs;
 mod error;
+mod gateway;
 pub(crate) mod headers;
 mod health;
 pub mod idempotency;

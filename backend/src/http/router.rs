@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
-use super::{again, assets, booking, docs, headers, health, idempotency, openapi, pages, scripts, v1};
+use super::{again, assets, booking, docs, gateway, headers, health, idempotency, openapi, pages, scripts, v1};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;
@@ -26,6 +26,7 @@ use crate::gateways::sandbox::{Sandbox, acs};
 use crate::operations::Operations;
 use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
+use crate::transactions::updater::Updater;
 
 /// What handlers work with. Built once at start-up.
 pub struct App {
@@ -43,6 +44,8 @@ pub struct App {
     pub sandbox: Arc<Sandbox>,
     /// Delivers outgoing events.
     pub worker: Arc<Worker>,
+    /// Works account updates off.
+    pub updater: Updater,
     /// The browser's files.
     pub assets: Assets,
     /// How pages refer to them.
@@ -136,6 +139,8 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::delivery::resend))
         .routes(routes!(v1::delivery::secret))
         .routes(routes!(v1::delivery::rotate))
+        // Merchant backends: what is set for their gateway transactions.
+        .routes(routes!(v1::company::show, v1::company::change))
         .layer(axum::middleware::from_fn(again::again))
         .layer(axum::middleware::from_fn(idempotency::vault))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
@@ -143,6 +148,9 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .merge(captures)
         .merge(paycards)
         .merge(bookings())
+        // Merchant backends: gateway transactions. They race inside, since a charge is not run twice.
+        .routes(routes!(gateway::transact))
+        .routes(routes!(gateway::status))
         .routes(routes!(scripts::show))
         // Operators.
         .routes(routes!(health::live))

@@ -82,6 +82,10 @@ ids! {
     RequestId = "req";
     /// A call to a gateway.
     OperationId = "opn";
+    /// A gateway transaction; its `transaction_id` is another, of digits.
+    TransactionId = "txn";
+    /// An account update.
+    UpdateId = "upd";
 }
 
 #[cfg(test)]

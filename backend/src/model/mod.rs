@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod request;
 pub mod terms;
 pub mod time;
+pub mod transaction;
 
 pub use access::{ApiKey, Merchant, Scope, Scopes};
 pub use audit::{AuditEntry, Outcome};
@@ -23,6 +24,7 @@ pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
     ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
+    TransactionId, UpdateId,
 };
 pub use idempotent::IdempotentCall;
 pub use key::{Custody, KeyPairRow, VaultKey};
@@ -36,3 +38,7 @@ pub use request::{
 };
 pub use terms::{CvvDestination, CvvTerms, DestinationKind, Use};
 pub use time::{Clock, Mode, SystemClock, Timestamp};
+pub use transaction::{
+    AccountUpdate, Company, GatewayToken, GatewayTransaction, Subscription, TransactionFilter,
+    TransactionKind, TransactionState, UpdateCause, UpdateState,
+};

@@ -95,6 +95,8 @@ enum Waits {
     Standard,
     /// The n-th retry comes n minutes after the attempt before it.
     Minutes,
+    /// Ten minutes each.
+    Tens,
 }
 
 /// Seconds before each attempt, counted from the one before; the last is repeated.
@@ -106,6 +108,9 @@ impl Schedule {
     pub const STANDARD: Self = Self { waits: Waits::Standard, most: 10 };
     /// At once, then the n-th retry n minutes later, 100 of them.
     pub const MINUTES: Self = Self { waits: Waits::Minutes, most: 101 };
+
+    /// At once, then every ten minutes for one hour.
+    pub const TEN_MINUTES: Self = Self { waits: Waits::Tens, most: 7 };
 
     /// The same waits with this many attempts in all, at least one.
     #[must_use]
@@ -124,6 +129,7 @@ impl Schedule {
                 STANDARD.get(step).copied().unwrap_or_default()
             }
             Waits::Minutes => u64::from(attempts) * 60,
+            Waits::Tens => u64::from(attempts.min(1)) * 600,
         };
         Some(Duration::from_secs(seconds))
     }
@@ -134,6 +140,7 @@ impl Schedule {
         let waits = match name {
             "standard" => Waits::Standard,
             "minutes" => Waits::Minutes,
+            "tens" => Waits::Tens,
             _ => return None,
         };
         Some(Self { waits, most: most.parse().ok()? })
@@ -145,6 +152,7 @@ impl std::fmt::Display for Schedule {
         let name = match self.waits {
             Waits::Standard => "standard",
             Waits::Minutes => "minutes",
+            Waits::Tens => "tens",
         };
         write!(f, "{name}/{}", self.most)
     }
@@ -221,8 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn the_schedule_of_transactions_lasts_an_hour() {
+        assert_eq!(waits(Schedule::TEN_MINUTES), [0, 600, 600, 600, 600, 600, 600]);
+    }
+
+    #[test]
     fn schedules_and_states_come_back_as_stored() {
-        for schedule in [Schedule::STANDARD, Schedule::MINUTES, Schedule::STANDARD.attempts(3)] {
+        let all =
+            [Schedule::STANDARD, Schedule::MINUTES, Schedule::TEN_MINUTES, Schedule::STANDARD.attempts(3)];
+        for schedule in all {
             assert_eq!(Schedule::parse(&schedule.to_string()), Some(schedule));
         }
         assert_eq!(Schedule::parse("hourly/3"), None);

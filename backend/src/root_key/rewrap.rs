@@ -137,6 +137,7 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::FormSubmit => ("form submit", "answer"),
         WrapPlace::Event => ("event", "body"),
         WrapPlace::CardRequest => ("card request", "details"),
+        WrapPlace::Company => ("company", "settings"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

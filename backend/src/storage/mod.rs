@@ -4,6 +4,7 @@
 //! merchant; the few that find by an unguessable name instead are called `…_by_secret_name`.
 
 mod accounts;
+mod gateway;
 mod lane;
 mod plan;
 pub mod postgres;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 pub use accounts::{Accounts, Calls};
+pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Operations, Outbox, Page, Requests,
@@ -105,6 +107,8 @@ pub trait Transaction:
     + Requests
     + Operations
     + SandboxLedger
+    + Transactions
+    + Tokens
     + Wraps
     + Send
 {

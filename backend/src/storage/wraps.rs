@@ -55,11 +55,13 @@ pub enum WrapPlace {
     WebhookSecret,
     /// What a card request says of its recipient.
     CardRequest,
+    /// The hash code and the settings of a company.
+    Company,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -71,6 +73,7 @@ impl WrapPlace {
         Self::Event,
         Self::WebhookSecret,
         Self::CardRequest,
+        Self::Company,
     ];
 
     /// The table and the column.
@@ -91,6 +94,7 @@ impl WrapPlace {
             Self::FormSubmit => ("form_submit", "sealed", "id_hash", None, Owner::Row),
             Self::Event => ("outbox_event", "sealed", "id", None, Owner::Row),
             Self::CardRequest => ("card_request", "sealed", "id", None, Owner::Row),
+            Self::Company => ("gateway_company", "sealed", "company_id", None, Owner::Row),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }

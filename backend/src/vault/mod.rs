@@ -9,6 +9,8 @@ pub mod keys;
 pub mod members;
 mod names;
 pub mod paycards;
+pub mod personal;
+mod renew;
 pub mod sealing;
 pub mod terms;
 mod timed_cache;

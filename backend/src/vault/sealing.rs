@@ -64,6 +64,21 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// What something beside a card is bound to.
+    fn bind_beside<'a>(&'a self, record: &'a str, kind: &'static str, key_version: u32) -> Binding<'a> {
+        Binding {
+            merchant: self.merchant.as_str(),
+            mode: self.mode.as_str(),
+            record,
+            kind,
+            field: "personal data",
+            number: 0,
+            key_version,
+        }
+    }
+}
+
 /// Seals to a vault key's public half and makes its tokens. Cannot open anything.
 #[derive(Clone)]
 pub struct Sealer {
@@ -80,6 +95,17 @@ impl Sealer {
     /// Seals one part of one card.
     pub fn seal(&self, card: &CardId, part: Part, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.session.seal(&self.owner.bind(card, part, self.version), plaintext, &*self.entropy)
+    }
+
+    /// Seals what stands beside a card, such as its holder's address, bound to a record of another kind.
+    pub fn seal_beside(
+        &self,
+        record: &str,
+        kind: &'static str,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        let binding = self.owner.bind_beside(record, kind, self.version);
+        self.session.seal(&binding, plaintext, &*self.entropy)
     }
 
     /// The token of a number; `attempt` counts the tokens that were taken by other numbers.
@@ -120,6 +146,19 @@ impl Unlocked {
         let (_, opener) =
             self.openers.iter().find(|(version, _)| *version == key_version).ok_or(CryptoError::Open)?;
         opener.open(&self.owner.bind(card, part, key_version), sealed)
+    }
+
+    /// Opens what stands beside a card.
+    pub fn open_beside(
+        &self,
+        record: &str,
+        kind: &'static str,
+        key_version: u32,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        let (_, opener) =
+            self.openers.iter().find(|(version, _)| *version == key_version).ok_or(CryptoError::Open)?;
+        opener.open(&self.owner.bind_beside(record, kind, key_version), sealed)
     }
 }
 

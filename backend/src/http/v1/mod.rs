@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod capture;
+pub mod company;
 pub mod delivery;
 pub mod form;
 pub mod key;

@@ -79,6 +79,10 @@ impl Cards for PostgresTransaction {
     }
 
     async fn delete_card(&mut self, merchant: MerchantId, card: CardId) -> Result<()> {
+        // What the gateway interface calls the card, and the personal data beside it: before all others, as where a
+        // token gets another card.
+        let tokens = "DELETE FROM gateway_token WHERE card_id = $1 AND merchant_id = $2";
+        self.execute(tokens, &[&card.as_str(), &merchant.as_str()]).await?;
         // Endpoints locked to the card keep its token, which is derived from its number. They come first, as in a
         // batch of captures, so that the two never wait for each other.
         let locked =

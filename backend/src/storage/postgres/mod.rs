@@ -25,7 +25,9 @@ mod requests;
 mod rows;
 mod sandbox;
 mod terms;
+mod tokens;
 mod transaction;
+mod transactions;
 mod wraps;
 
 use std::sync::Arc;

@@ -102,6 +102,11 @@ impl Cards for SqliteTransaction {
 
     async fn delete_card(&mut self, merchant: MerchantId, card: CardId) -> Result<()> {
         self.run(move |c| {
+            // What the gateway interface calls the card, and the personal data beside it.
+            c.execute(
+                "DELETE FROM gateway_token WHERE card_id = ?1 AND merchant_id = ?2",
+                [card.as_str(), merchant.as_str()],
+            )?;
             // Endpoints locked to the card keep its token, which is derived from its number.
             c.execute(
                 "DELETE FROM capture_endpoint WHERE merchant_id = ?2 AND (key_id, lock_token, lock_reference) IN

@@ -18,6 +18,8 @@ mod requests;
 mod sandbox;
 mod terms;
 mod threads;
+mod tokens;
+mod transactions;
 mod wraps;
 
 use std::path::Path;
@@ -40,6 +42,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
+    (9, include_str!("../../../migrations/sqlite/0009_transactions.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
 ];
 

@@ -1,0 +1,177 @@
+//! A call from its body to its signed answer: the order of the checks, and which use case a type is.
+
+use super::gate::{Admitted, Signer};
+use super::params::{self, Refused};
+use super::reply::{Echo, Reply};
+use super::request::Request;
+use super::{TransactionError, authorise, codes, follow, manage, query, updater};
+use crate::core::Core;
+use crate::json::{JsonError, Members};
+use crate::model::{GatewayTransaction, Subscription, TransactionId, TransactionKind, TransactionState};
+use crate::operations::Operations;
+
+use zeroize::Zeroizing;
+
+/// A transaction's request that was let in.
+pub struct Call<'c> {
+    /// The parts of use cases.
+    pub core: &'c Core,
+    /// Calls to gateways.
+    pub operations: &'c Operations,
+    /// What was sent.
+    pub request: &'c Request,
+    /// Who sent it.
+    pub admitted: Admitted,
+    /// `transaction_type`.
+    pub kind: TransactionKind,
+    /// `subscription_type`.
+    pub subscription: Option<Subscription>,
+}
+
+/// An answer, and whether it tells a failure of ours.
+pub struct Answered {
+    /// The members.
+    pub members: Members,
+    /// Whether something failed that is nobody's fault but ours.
+    pub is_failure: bool,
+}
+
+/// Runs `POST /api.php`.
+pub async fn run(
+    core: &Core,
+    operations: &Operations,
+    body: Result<Members, JsonError>,
+    address: &str,
+) -> Answered {
+    let (request, body) = request_of(body);
+    let signer = match Signer::find(core, &request).await {
+        Ok(signer) => signer,
+        Err(error) => return answered(core, Err(error), &Echo::nothing("transaction_type"), ""),
+    };
+    let echo = signer.echo(&request, "transaction_type", request.text("transaction", "transaction_type"));
+    let hash_code = Zeroizing::new(signer.hash_code().to_owned());
+    let result = match body {
+        Ok(()) => transact(core, operations, &request, signer, address).await,
+        Err(refused) => Err(refused.into()),
+    };
+    answered(core, result, &echo, &hash_code)
+}
+
+/// Runs `POST /api.php/status`.
+pub async fn run_query(core: &Core, body: Result<Members, JsonError>, address: &str) -> Answered {
+    let (request, body) = request_of(body);
+    let signer = match Signer::find(core, &request).await {
+        Ok(signer) => signer,
+        Err(error) => return answered(core, Err(error), &Echo::nothing(query::KIND), ""),
+    };
+    let echo = signer.echo(&request, query::KIND, query::known_name(&request));
+    let hash_code = Zeroizing::new(signer.hash_code().to_owned());
+    let result = match body {
+        Ok(()) => query::run(core, &request, signer, address).await,
+        Err(refused) => Err(refused.into()),
+    };
+    answered(core, result, &echo, &hash_code)
+}
+
+fn request_of(body: Result<Members, JsonError>) -> (Request, Result<(), Refused>) {
+    match body {
+        Ok(members) => (Request::new(members), Ok(())),
+        Err(error) => (Request::new(Members::default()), Err(Refused::parameter(error.to_string()))),
+    }
+}
+
+fn answered(core: &Core, result: Result<Reply, TransactionError>, echo: &Echo, hash_code: &str) -> Answered {
+    let (reply, is_failure) = match result {
+        Ok(reply) => (reply, false),
+        Err(TransactionError::Refused(refused)) => (refused.into(), false),
+        Err(error) => {
+            tracing::error!(%error, "a gateway transaction failed");
+            (Reply::of(codes::FAILED), true)
+        }
+    };
+    Answered { members: reply.sign(echo, core.now(), hash_code), is_failure }
+}
+
+async fn transact(
+    core: &Core,
+    operations: &Operations,
+    request: &Request,
+    signer: Signer,
+    address: &str,
+) -> Result<Reply, TransactionError> {
+    // Before the signature, whose fourth value depends on the type.
+    let kind = request.kind().map_err(|()| Refused::parameter("transaction_type"))?;
+    let kind = kind.ok_or(Refused { code: codes::TYPE, name: String::new() })?;
+    let subscription = request.subscription().map_err(|()| Refused::parameter("subscription_type"))?;
+    check_subscription(kind, subscription)?;
+    params::check(request, kind, subscription)?;
+    let fourth = if kind.is_authorisation() { "merchant_order_id" } else { "original_transaction_id" };
+    let signed = [kind.as_str(), request.text("", "company_id"), request.text("transaction", fourth)];
+    let admitted = signer.admit(core, request, address, &signed).await?;
+    let call = Call { core, operations, request, admitted, kind, subscription };
+    let result = match kind {
+        TransactionKind::AuthOnly | TransactionKind::AuthCapture => authorise::run(&call).await,
+        TransactionKind::Capture | TransactionKind::Void | TransactionKind::Refund => {
+            follow::run(&call).await
+        }
+        TransactionKind::SubscriptionManage => manage::run(&call).await,
+        TransactionKind::AccountUpdater => updater::request(&call).await,
+    };
+    if let Err(TransactionError::Refused(_)) = &result {
+        let original = request.text("transaction", "original_transaction_id");
+        core.refused(&call.admitted.caller.actor(), "transaction.refuse", original).await;
+    }
+    result
+}
+
+fn check_subscription(kind: TransactionKind, subscription: Option<Subscription>) -> Result<(), Refused> {
+    use Subscription as S;
+    let fits = match (kind, subscription) {
+        (_, None) => true,
+        (TransactionKind::SubscriptionManage, Some(part)) => {
+            matches!(part, S::UpdateBilling | S::Enable | S::Disable)
+        }
+        (kind, Some(part)) => {
+            kind.is_authorisation() && matches!(part, S::Init | S::Rebill | S::Reuse | S::UpdateBilling)
+        }
+    };
+    if fits { Ok(()) } else { Err(Refused::parameter("subscription_type")) }
+}
+
+impl Call<'_> {
+    /// A checked value of the transaction.
+    pub fn text(&self, name: &str) -> &str {
+        self.request.text("transaction", name)
+    }
+
+    /// A new transaction of this call, open.
+    pub fn transaction(&self) -> GatewayTransaction {
+        let now = self.core.now();
+        GatewayTransaction {
+            id: TransactionId::new(now, &*self.core.entropy),
+            number: crate::access::company::digits(&*self.core.entropy, 10),
+            merchant: self.admitted.caller.merchant.clone(),
+            mode: self.admitted.caller.mode,
+            kind: self.kind,
+            subscription: self.subscription,
+            token: String::new(),
+            original: String::new(),
+            order_id: self.text("merchant_order_id").to_owned(),
+            holds_order: false,
+            amount: None,
+            operation: None,
+            card: None,
+            owns_card: false,
+            state: TransactionState::Open,
+            code: codes::PENDING,
+            sealed: Vec::new(),
+            created_at: now,
+            settled_at: None,
+        }
+    }
+
+    /// The refusal of a token or transaction that is unknown, or another company's: all alike.
+    pub fn unknown_original() -> TransactionError {
+        Refused::parameter("original_transaction_id").into()
+    }
+}
