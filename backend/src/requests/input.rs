@@ -7,6 +7,7 @@ use super::money::{Money, MoneyError};
 use super::reader::{MAX_ADDRESS, Reader};
 use crate::capture::ttl::{self, Ttl};
 use crate::json::{Members, Value};
+use crate::languages::{self, Translations};
 use crate::model::{Channel, RequestKind, Timestamp};
 use crate::vault::{Invalid, cards};
 
@@ -104,14 +105,18 @@ fn destination(reader: &mut Reader, channel: Option<Channel>, details: &Details)
     found
 }
 
-/// Two letters; what is none, or unknown to the page, becomes English.
+/// The tag of a language that the pages speak where it says more than two letters do (`pt-BR`, `zh-Hant`), else its
+/// two letters; what is none becomes English.
 fn language(reader: &mut Reader) -> String {
-    let text = reader.text("Language", 35).unwrap_or_default();
-    let first = text.split(['-', '_']).next().unwrap_or_default().to_lowercase();
-    if first.len() == 2 && first.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        first
-    } else {
-        "en".to_owned()
+    let text = reader.text("Language", 35).unwrap_or_default().replace('_', "-");
+    let first = text.split('-').next().unwrap_or_default().to_lowercase();
+    if first.len() != 2 || !first.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return "en".to_owned();
+    }
+    let none = Translations::new();
+    match languages::find(&text, &none) {
+        Some(tag) if Some(tag) != languages::find(&first, &none) => tag.to_owned(),
+        _ => first,
     }
 }
 
@@ -289,6 +294,25 @@ mod tests {
         assert_eq!(details.card_types, ["visa", "amex"]);
         assert_eq!(details.passcode_phone.as_deref(), Some("+4915123456789"));
         assert_eq!(details.card.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn languages_are_those_of_the_pages() {
+        let card = r#""CardUri":"https://c.example/t","RecipientEmail":"ada@example.com""#;
+        for (asked_for, kept) in [
+            ("de_AT", "de"),
+            ("DE", "de"),
+            ("pt-BR", "pt-BR"),
+            ("pt", "pt"),
+            ("zh-TW", "zh-Hant"),
+            ("zh", "zh"),
+            ("no", "no"),
+            ("xx", "xx"),
+            ("deutsch", "en"),
+        ] {
+            let asked = asked(&format!(r#"{{{card},"Language":"{asked_for}"}}"#)).ok().unwrap();
+            assert_eq!(asked.details.language, kept);
+        }
     }
 
     #[test]
