@@ -200,7 +200,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
     transaction.commit().await?;
-    if let Err(error) = expiry::sweep(&app.core).await {
+    let ended = expiry::sweep(&app.core).await;
+    let forgotten = expiry::forget(&app.core).await;
+    if let Err(error) = ended.and(forgotten) {
         // The rest of the sweep does not wait for it; the next one tries again.
         tracing::error!(%error, "requests could not be swept");
     }

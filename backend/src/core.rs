@@ -82,6 +82,8 @@ pub struct Policy {
     pub cvv_cap: Duration,
     /// How often a security code may be used.
     pub cvv_uses: u32,
+    /// How long a card request is kept after its end.
+    pub request_life: Duration,
 }
 
 impl Default for Policy {
@@ -95,6 +97,7 @@ impl Default for Policy {
             cvv_life: Duration::from_hours(1),
             cvv_cap: Duration::from_hours(24),
             cvv_uses: 1,
+            request_life: Duration::from_hours(90 * 24),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 34] = [
+pub const NAMES: [&str; 35] = [
     "listen",
     "data_dir",
     "database_url",
@@ -41,6 +41,7 @@ pub const NAMES: [&str; 34] = [
     "cvv_life",
     "cvv_cap",
     "cvv_uses",
+    "request_life",
     "log",
 ];
 
