@@ -225,7 +225,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
     transaction.sweep_gateway_requests(transactions::forget_before(&app.core, now)).await?;
     transaction.commit().await?;
-    if let Err(error) = expiry::sweep(&app.core).await {
+    let ended = expiry::sweep(&app.core).await;
+    let forgotten = expiry::forget(&app.core).await;
+    if let Err(error) = ended.and(forgotten) {
         // The rest of the sweep does not wait for it; the next one tries again.
         tracing::error!(%error, "requests could not be swept");
     }

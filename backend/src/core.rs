@@ -89,6 +89,8 @@ pub struct Policy {
     pub cvv_uses: u32,
     /// What holds for gateway transactions.
     pub transactions: TransactionPolicy,
+    /// How long a card request is kept after its end.
+    pub request_life: Duration,
 }
 
 /// What the operator sets for gateway transactions (spec A.3, A.5).
@@ -130,6 +132,7 @@ impl Default for Policy {
             cvv_cap: Duration::from_hours(24),
             cvv_uses: 1,
             transactions: TransactionPolicy::default(),
+            request_life: Duration::from_hours(90 * 24),
         }
     }
 }

@@ -70,6 +70,7 @@ mod isolation;
 mod key;
 mod languages;
 mod limits;
+mod links;
 mod locked;
 mod openapi;
 mod operations;

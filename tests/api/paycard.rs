@@ -27,6 +27,7 @@ on_both_engines! {
     a_session_token_opens_forms_only,
     a_card_form_opens_with_a_session_and_stores,
     a_card_form_refuses_what_it_cannot_do,
+    a_card_form_takes_types_and_looks,
 }
 
 /// A card of the managed key with a code; answers the path of its URI.
@@ -359,11 +360,43 @@ async fn a_card_form_opens_with_a_session_and_stores(app: TestApp) {
 
 async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {
     block(&app.anonymous.get("/api/payments/capturecard?brand=x").await, 401, -1003);
-    for query in ["success=http%3A%2F%2Fshop.example", "failure=x", "ThreeDS=true", "cvv=maybe"] {
+    for query in [
+        "success=http%3A%2F%2Fshop.example",
+        "failure=x",
+        "ThreeDS=true",
+        "cvv=maybe",
+        "cardTypes=Visa,Nonsense",
+        "autoDetectCardType=False",
+        "defaultCardType=Nonsense",
+        "cardTypes=Visa&defaultCardType=Maestro",
+    ] {
         block(&app.merchant.get(&format!("/api/payments/capturecard?{query}")).await, 400, -125);
     }
     let page = app.merchant.get("/api/payments/capturecard").await.is(200).text();
     assert!(!page.contains("name=\"cvv\""));
+}
+
+async fn a_card_form_takes_types_and_looks(app: TestApp) {
+    let css = "Ym9keSB7IGNvbG9yOiByZWQ7IH0=";
+    let form = json!({ "form_id": "winter", "embedded_css": css, "locale": "it" });
+    app.merchant.post("/v1/capture/iframe?form_type=pcd", form).await.ok();
+    let at = |query: &str| format!("/api/payments/capturecard?brand=somebody&{query}");
+    let plain = app.merchant.get(&at("css=nothing")).await.is(200).text();
+    assert!(!plain.contains("color: red") && !plain.contains("color:red") && !plain.contains("data-cards"));
+    let worn = app.merchant.get(&at("css=winter&cardTypes=Master+Card,VISA,visa&defaultCardType=Visa")).await;
+    let page = worn.is(200).text();
+    assert!(page.contains("data-cards=\"visa mastercard\""), "{page}");
+    assert!(page.contains("color: red") || page.contains("color:red"), "{page}");
+    assert!(page.contains("lang=\"en\""), "css brings no language");
+    let page = app.merchant.get("/api/payments/capturecard?brand=winter").await.is(200).text();
+    assert!(page.contains("lang=\"it\"") && !page.contains("color: red") && !page.contains("color:red"));
+    // A preferred type alone leaves the others in.
+    let page = app.merchant.get(&at("defaultCardType=dankort&autoDetectCardType=True")).await.is(200).text();
+    let cards = page.split("data-cards=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(
+        cards.starts_with("dankort ") && cards.ends_with(" other") && cards.contains(" visa "),
+        "{cards}"
+    );
 }
 
 #[tokio::test]

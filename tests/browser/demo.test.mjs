@@ -1,4 +1,4 @@
-// The demo shop: a purchase as a new user tries it first.
+// The demo shop: a purchase as a new user tries it first, and the desk that asks for a card by a link.
 
 import assert from "node:assert/strict";
 import { get } from "node:http";
@@ -50,6 +50,40 @@ for (const wasm of [true, false]) {
     });
     assert.equal(server.output.join("\n").includes(b.CARD.number), false);
   });
+}
+
+test("the desk sends a request, shows its message and follows it live", async () => {
+  await b.withPage(browser, async (desk, { context, log }) => {
+    await desk.goto(`${SHOP}/request`);
+    await desk.getByLabel("E-mail").fill("grace@example.com");
+    await desk.getByLabel("Language").selectOption({ label: "Français" });
+    await desk.getByRole("button", { name: "Send the link" }).click();
+    await desk.waitForURL(`${SHOP}/request/req_*`);
+    const link = await desk.locator('.message a[href*="/r/"]').getAttribute("href");
+    const message = await desk.locator(".message").innerText();
+    assert.ok(message.includes("16,30") && message.includes("page sécurisée"), message);
+    assert.deepEqual(await states(desk), ["MessageQueued"]);
+
+    // The customer, elsewhere; nobody touches the desk from here on.
+    const form = await context.newPage();
+    await form.goto(link);
+    await b.hydrated(form);
+    await b.input(form, "card_holder").fill("Grace");
+    await desk.getByText("FormViewed").waitFor();
+    await b.fillCard(form);
+    await b.submit(form);
+    await b.saved(form);
+    await desk.getByText("CardStored").first().waitFor();
+    assert.deepEqual(await states(desk), ["MessageQueued", "FormViewed", "CardStored"]);
+    assert.match(await desk.locator(".token").innerText(), /\/api\/payments\/paycard\/\w+$/);
+    assert.equal((await desk.content()).includes(b.CARD.number), false);
+    assert.deepEqual(log.filter((line) => /Security Policy/i.test(line)), []);
+  });
+});
+
+// The history that the desk shows.
+function states(desk) {
+  return desk.locator("main ul li b").allInnerTexts();
 }
 
 test("the start tells where the shop is", () => {

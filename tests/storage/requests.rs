@@ -20,6 +20,7 @@ on_both_engines! {
     the_history_is_kept_in_order,
     lists_are_filtered_and_paged,
     the_sweeper_is_given_what_has_ended,
+    what_ended_long_ago_is_swept_with_its_history,
     templates_are_replaced_listed_and_deleted,
     a_merchant_is_known_by_its_id,
 }
@@ -217,6 +218,40 @@ async fn the_sweeper_is_given_what_has_ended(db: Db) {
     let done = CardRequest { status: Status::LinkExpired, ..over };
     assert!(t.update_request(done).await.unwrap());
     assert!(t.list_ended_requests(end, 10).await.unwrap().is_empty());
+}
+
+async fn what_ended_long_ago_is_swept_with_its_history(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let long_ago = NOW.minus(Duration::from_hours(48));
+    let mut t = db.begin().await;
+    for (code, status, at) in [
+        ("a", Status::CardStored, long_ago),
+        ("b", Status::LinkExpired, long_ago.plus(Duration::from_secs(1))),
+        ("c", Status::LinkExpired, NOW),
+        ("d", Status::FormViewed, long_ago),
+    ] {
+        let ended = CardRequest { status, status_at: at, ..request(&shop, code) };
+        let change = StatusChange { request: ended.id.clone(), number: 1, status, at };
+        t.add_request(ended).await.unwrap();
+        t.add_status(shop.merchant.clone(), change).await.unwrap();
+    }
+    let found = async |t: &mut dyn backend::storage::Transaction, code: &str| {
+        t.find_request_by_secret_name(code.to_owned()).await.unwrap()
+    };
+    let oldest = found(&mut *t, "a").await.unwrap();
+    assert_eq!(t.sweep_requests(long_ago, 10).await.unwrap(), 0);
+    assert_eq!(t.sweep_requests(NOW, 1).await.unwrap(), 1, "the oldest first");
+    assert!(found(&mut *t, "a").await.is_none());
+    assert_eq!(t.statuses(shop.merchant.clone(), oldest.id).await.unwrap(), []);
+    assert_eq!(t.sweep_requests(NOW, 10).await.unwrap(), 1);
+    for (code, stays) in [("b", false), ("c", true), ("d", true)] {
+        let Some(request) = found(&mut *t, code).await else {
+            assert!(!stays, "{code}");
+            continue;
+        };
+        assert!(stays, "{code}");
+        assert_eq!(t.statuses(shop.merchant.clone(), request.id).await.unwrap().len(), 1);
+    }
 }
 
 async fn templates_are_replaced_listed_and_deleted(db: Db) {

@@ -50,6 +50,23 @@ impl BrandSettings {
     }
 }
 
+/// A brand by a name that people write: its wire name or its title in any spelling, or a usual other name of it.
+pub fn named(name: &str) -> Option<Brand> {
+    let letters = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let folded = letters(name);
+    let known = match folded.as_str() {
+        "americanexpress" => "amex",
+        "dinersclub" | "dinersclubinternational" => "diners",
+        "unionpay" | "chinaunionpay" | "cup" => "union",
+        "eurocard" | "mc" => "mastercard",
+        "cb" => "cartesbancaires",
+        other => other,
+    };
+    Brand::ALL.into_iter().find(|brand| letters(brand.wire()) == known || letters(brand.title()) == known)
+}
+
 fn take_types(body: &mut Members) -> Result<Vec<String>, Invalid> {
     const AT: &str = "/card_types";
     let items = match body.take("card_types") {
@@ -114,6 +131,22 @@ fn check_name(name: &str, at: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brands_are_known_by_what_people_write() {
+        for (written, wire) in [
+            ("Visa", "visa"),
+            ("AMERICAN EXPRESS", "amex"),
+            ("Diners-Club", "diners"),
+            ("Master Card", "mastercard"),
+        ] {
+            assert_eq!(named(written).map(Brand::wire), Some(wire), "{written}");
+        }
+        for brand in Brand::ALL {
+            assert_eq!(named(brand.wire()), Some(brand));
+        }
+        assert_eq!((named("nobody"), named("")), (None, None));
+    }
 
     #[test]
     fn the_markup_leads_back() {

@@ -293,13 +293,50 @@ fn kind_of(form_type: Option<&str>) -> Result<FormKind, Invalid> {
 /// How the ids of fleeting forms begin: no merchant can choose such an id.
 pub const FLEETING: char = '~';
 
+/// What a fleeting form takes over from forms of its merchant, by their ids. An id of none changes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Worn<'a> {
+    /// The form whose look and languages it takes.
+    pub brand: Option<&'a str>,
+    /// The form whose stylesheet it takes.
+    pub css: Option<&'a str>,
+}
+
+impl Worn<'_> {
+    async fn put_on(
+        &self,
+        core: &Core,
+        caller: &Caller,
+        settings: &mut Settings,
+    ) -> Result<(), CaptureError> {
+        if let Some(form) = find_own(core, caller, self.brand).await? {
+            (settings.look, settings.languages) = (form.look, form.languages);
+        }
+        if let Some(form) = find_own(core, caller, self.css).await? {
+            settings.css = form.css;
+        }
+        Ok(())
+    }
+}
+
+async fn find_own(core: &Core, caller: &Caller, id: Option<&str>) -> Result<Option<Settings>, CaptureError> {
+    let Some(id) = id else { return Ok(None) };
+    match settings(core, &caller.merchant, caller.mode, id).await {
+        Ok(settings) => Ok(Some(settings)),
+        Err(CaptureError::Unknown) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A form that a page makes for itself, swept after some days. On one day the same settings give the same form.
 pub async fn fleeting(
     core: &Core,
     caller: &Caller,
     body: Members,
+    worn: &Worn<'_>,
 ) -> Result<(String, Settings), CaptureError> {
-    let (settings, _, _) = parse(body, FormKind::Card)?;
+    let (mut settings, _, _) = parse(body, FormKind::Card)?;
+    worn.put_on(core, caller, &mut settings).await?;
     let text = serde_json::to_string(&settings).unwrap_or_default();
     let day = core.now().hour().div_euclid(24).to_be_bytes();
     let parts = [caller.merchant.as_str().as_bytes(), caller.mode.as_str().as_bytes(), text.as_bytes(), &day];

@@ -19,6 +19,8 @@ use crate::crypto::root::Token;
 
 /// 48 months: no code is kept longer, whatever the operator allows (spec B.5).
 const CVV_CAP: Duration = Duration::from_hours(1461 * 24);
+/// The longest life of an ended card request.
+const REQUEST_LIFE: Duration = Duration::from_hours(3650 * 24);
 
 /// A setting that is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +113,17 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
         cvv_cap,
         cvv_uses: count("cvv_uses", usual.cvv_uses)?,
         transactions: super::transactions::read(sources)?,
+        request_life: request_life(sources, usual.request_life)?,
     })
+}
+
+/// Hours at least, since a page may still be open when its request ends.
+fn request_life(sources: &Sources, usual: Duration) -> Result<Duration, ConfigError> {
+    match sources.find("request_life").map(|text| ttl::parse_up_to(text, REQUEST_LIFE)) {
+        None => Ok(usual),
+        Some(Some(Ttl::For(life))) if life >= Duration::from_hours(1) => Ok(life),
+        Some(_) => Err(sources.wrong("request_life", "a duration from PT1H to P3650D, such as P90D")),
+    }
 }
 
 fn tls(sources: &Sources) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {

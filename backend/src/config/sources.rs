@@ -46,6 +46,7 @@ pub const NAMES: &[&str] = &[
     "transaction_short_timestamps",
     "token_disabled_code",
     "duplicate_order_code",
+    "request_life",
     "log",
 ];
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::Client;
 use super::pages::{page, refreshing};
 use crate::boot::MESSAGES;
+use crate::languages::LANGUAGES;
 
 /// The desk's pages.
 pub fn routes() -> Router<Arc<Client>> {
@@ -33,7 +34,9 @@ async fn desk() -> Html<String> {
                 label { "Name" input name="name" value="Ada King" maxlength="100"; }
                 label { "E-mail" input name="email" type="email" value="ada@example.com" required; }
                 label { "Amount in euros" input name="amount" value="16.30" inputmode="decimal"; }
-                label { "Language" select name="language" { option value="en" { "English" } option value="de" { "Deutsch" } } }
+                label { "Language" select name="language" {
+                    @for language in &LANGUAGES { option value=(language.tag) { (language.name) } }
+                } }
                 button { "Send the link" }
             }
             p.hint { "Nothing is sent out: messages are written to the folder " code { "outbox" } " of the data folder, and shown here." }

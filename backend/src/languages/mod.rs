@@ -3,6 +3,7 @@
 
 mod card_words;
 mod choose;
+mod messages;
 mod money;
 mod settings;
 mod table;
@@ -11,7 +12,8 @@ mod translations;
 use shared::{Text, Texts, Wording};
 
 pub use card_words::asks_for_card;
-pub use choose::canonical;
+pub use choose::{canonical, is_rtl};
+pub use messages::Messages;
 pub use money::money;
 pub use settings::{Answered, FormLanguages};
 pub use table::{LANGUAGES, Language};
@@ -23,6 +25,11 @@ pub const ENGLISH: &str = "en";
 /// The English texts: for programs, and where no other language fits.
 pub fn english() -> Texts {
     Language::of(ENGLISH).map(Language::texts).unwrap_or_default()
+}
+
+/// The words for card requests in the language that is nearest to a tag; English ones where none is near.
+pub fn messages(tag: &str) -> &'static Messages {
+    shipped(tag).unwrap_or(&LANGUAGES[0]).messages()
 }
 
 /// What a person, or the link that was followed, asks for.
@@ -52,7 +59,7 @@ pub fn wording(asked: &Asked, own: Option<&str>, translations: &Translations) ->
     let base = shipped(tag).map_or_else(english, Language::texts);
     let replaced = translations.get(tag).into_iter().flatten();
     let replaced = replaced.filter_map(|(key, words)| Some((Text::from_name(key)?, words.as_str())));
-    Wording { lang: tag.to_owned(), rtl: choose::is_rtl(tag), texts: base.with(replaced) }
+    Wording { lang: tag.to_owned(), rtl: is_rtl(tag), texts: base.with(replaced) }
 }
 
 /// The tag of the language that an asked one leads to; `None` if there is none like it.

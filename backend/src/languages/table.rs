@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use shared::{Text, Texts};
 
+use super::messages::Messages;
+
 /// A language that Cardamom brings.
 pub struct Language {
     /// BCP 47 tag, as in `lang` and in the name of its file.
@@ -12,6 +14,8 @@ pub struct Language {
     pub name: &'static str,
     file: &'static str,
     texts: OnceLock<Texts>,
+    requests: &'static str,
+    messages: OnceLock<Messages>,
 }
 
 macro_rules! languages {
@@ -22,6 +26,8 @@ macro_rules! languages {
             name: $name,
             file: include_str!(concat!("../../texts/", $tag, ".properties")),
             texts: OnceLock::new(),
+            requests: include_str!(concat!("../../texts/requests/", $tag, ".properties")),
+            messages: OnceLock::new(),
         },)*];
     };
 }
@@ -78,10 +84,20 @@ impl Language {
         let read = || Texts::new(Text::ALL.iter().map(|&text| find(self.file, text).into()));
         self.texts.get_or_init(read).clone()
     }
+
+    #[cfg(test)]
+    pub(super) fn request_keys(&self) -> Vec<&'static str> {
+        lines(self.requests).map(|(key, _)| key).collect()
+    }
+
+    /// Its words for card requests, read when they are first needed.
+    pub fn messages(&self) -> &Messages {
+        self.messages.get_or_init(|| Messages::read(self.requests))
+    }
 }
 
 /// The lines of a file: `key = text`, and comments behind `#`. No-break spaces belong to the text.
-fn lines(file: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn lines(file: &str) -> impl Iterator<Item = (&str, &str)> {
     file.lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once('='))

@@ -16,7 +16,7 @@ use crate::json::Members;
 use crate::model::{CardRequest, EventId, Outcome, Passcode, RequestId, RequestKind, Status};
 use crate::outgoing::{Outgoing, OutgoingError};
 use crate::storage::Transaction;
-use crate::vault::{Invalid, keys};
+use crate::vault::{Invalid, within};
 
 /// What a request needs of this server beside the core.
 pub struct Place<'p> {
@@ -129,9 +129,7 @@ async fn check_card(
     details: &Details,
 ) -> Result<(), RequestError> {
     let Some(token) = &details.card else { return Ok(()) };
-    let key = transaction.find_key(caller.merchant.clone(), caller.mode, keys::MANAGED.to_owned()).await?;
-    let key = key.ok_or(RequestError::Unknown)?;
-    let card = transaction.find_card(caller.merchant.clone(), key.id, token.clone(), String::new()).await?;
+    let card = within::find(transaction, &caller.merchant, caller.mode, token).await?;
     card.map(drop).ok_or(RequestError::Unknown)
 }
 

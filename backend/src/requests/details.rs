@@ -28,7 +28,7 @@ pub struct Support {
 pub struct Details {
     /// The merchant's name for its own account; kept and shown again.
     pub brand: Option<String>,
-    /// Two letters, lower case.
+    /// Two letters, or a tag of a language of the pages (BCP 47).
     pub language: String,
     /// The hosted form whose stylesheet the page takes.
     pub css: Option<String>,

@@ -1,4 +1,5 @@
-//! Ends requests whose time is over, so that nothing waits for somebody to look (spec B.4).
+//! Ends requests whose time is over, so that nothing waits for somebody to look (spec B.4), and deletes those that
+//! ended long ago with everything that they say of a person.
 
 use super::details::Details;
 use super::{RequestError, change, until_won};
@@ -20,6 +21,16 @@ pub async fn sweep(core: &Core) -> Result<usize, RequestError> {
         }
     }
     Ok(ended)
+}
+
+/// Deletes requests whose end lies as far back as the operator's policy says. Answers how many. Cards, the delivery log
+/// and the audit log have lives of their own.
+pub async fn forget(core: &Core) -> Result<u64, RequestError> {
+    let before = core.now().minus(core.policy.request_life);
+    let mut transaction = core.store.begin().await?;
+    let forgotten = transaction.sweep_requests(before, MOST).await?;
+    transaction.commit().await?;
+    Ok(forgotten)
 }
 
 async fn end(core: &Core, seen: &CardRequest) -> Result<bool, RequestError> {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::details::{Details, Support};
 use super::money::{Money, MoneyError};
 use super::reader::{MAX_ADDRESS, Reader};
+use crate::capture::brands;
 use crate::capture::ttl::{self, Ttl};
 use crate::json::{Members, Value};
+use crate::languages::{self, Translations};
 use crate::model::{Channel, RequestKind, Timestamp};
 use crate::vault::{Invalid, cards};
 
@@ -104,14 +106,18 @@ fn destination(reader: &mut Reader, channel: Option<Channel>, details: &Details)
     found
 }
 
-/// Two letters; what is none, or unknown to the page, becomes English.
+/// The tag of a language that the pages speak where it says more than two letters do (`pt-BR`, `zh-Hant`), else its
+/// two letters; what is none becomes English.
 fn language(reader: &mut Reader) -> String {
-    let text = reader.text("Language", 35).unwrap_or_default();
-    let first = text.split(['-', '_']).next().unwrap_or_default().to_lowercase();
-    if first.len() == 2 && first.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        first
-    } else {
-        "en".to_owned()
+    let text = reader.text("Language", 35).unwrap_or_default().replace('_', "-");
+    let first = text.split('-').next().unwrap_or_default().to_lowercase();
+    if first.len() != 2 || !first.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return "en".to_owned();
+    }
+    let none = Translations::new();
+    match languages::find(&text, &none) {
+        Some(tag) if Some(tag) != languages::find(&first, &none) => tag.to_owned(),
+        _ => first,
     }
 }
 
@@ -220,45 +226,13 @@ fn card_types(reader: &mut Reader) -> Vec<String> {
     };
     let mut types = Vec::new();
     for name in names.iter().filter(|name| !name.trim().is_empty()) {
-        match brand(name) {
-            Some(brand) => types.push(brand.to_owned()),
+        match brands::named(name) {
+            Some(brand) => types.push(brand.wire().to_owned()),
             None => reader.tell("CardTypes", "unknown", "CardTypes names a brand that is not known here."),
         }
     }
     types
 }
-
-/// The wire name of a brand by a name that people write.
-fn brand(name: &str) -> Option<&'static str> {
-    let folded: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let known = match folded.as_str() {
-        "americanexpress" => "amex",
-        "dinersclub" | "dinersclubinternational" => "diners",
-        "unionpay" | "chinaunionpay" | "cup" => "union",
-        "eurocard" | "mc" => "mastercard",
-        other => other,
-    };
-    WIRE.into_iter().find(|wire| *wire == known)
-}
-
-/// The wire names of brands.
-const WIRE: [&str; 15] = [
-    "visa",
-    "mastercard",
-    "amex",
-    "discover",
-    "diners",
-    "jcb",
-    "maestro",
-    "union",
-    "mir",
-    "elo",
-    "hipercard",
-    "verve",
-    "troy",
-    "rupay",
-    "dankort",
-];
 
 #[cfg(test)]
 mod tests {
@@ -289,6 +263,25 @@ mod tests {
         assert_eq!(details.card_types, ["visa", "amex"]);
         assert_eq!(details.passcode_phone.as_deref(), Some("+4915123456789"));
         assert_eq!(details.card.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn languages_are_those_of_the_pages() {
+        let card = r#""CardUri":"https://c.example/t","RecipientEmail":"ada@example.com""#;
+        for (asked_for, kept) in [
+            ("de_AT", "de"),
+            ("DE", "de"),
+            ("pt-BR", "pt-BR"),
+            ("pt", "pt"),
+            ("zh-TW", "zh-Hant"),
+            ("zh", "zh"),
+            ("no", "no"),
+            ("xx", "xx"),
+            ("deutsch", "en"),
+        ] {
+            let asked = asked(&format!(r#"{{{card},"Language":"{asked_for}"}}"#)).ok().unwrap();
+            assert_eq!(asked.details.language, kept);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::{Field, FieldOptions, FormRules};
+use shared::{Accepted, Brand, Field, FieldOptions, FormRules};
 
 use super::create::code_hash;
 use super::details::{Details, Support};
@@ -11,8 +11,8 @@ use super::words::{self, Part};
 use super::{RequestError, change, events, message, passcode};
 use crate::capture::forms;
 use crate::core::{ANONYMOUS, Actor, Core};
-use crate::model::{CardRequest, Happening, Outcome, RequestKind, Timestamp};
-use crate::vault::keys;
+use crate::model::{Card, CardRequest, Happening, MerchantId, Mode, Outcome, RequestKind, Timestamp};
+use crate::vault::within;
 
 /// Codes that lead nowhere, from one address in a minute, before nothing is looked up any more.
 const GUESSES: u32 = 20;
@@ -52,6 +52,8 @@ pub struct FormView {
     pub about: About,
     /// The fields.
     pub rules: FormRules,
+    /// The brands that are taken, by wire name; empty takes all.
+    pub card_types: Vec<String>,
     /// The merchant's stylesheet, cleaned; may be empty.
     pub css: String,
 }
@@ -103,7 +105,12 @@ pub async fn open(
         return Ok(Page::Passcode(Box::new(passcode::page(core, &found, about))));
     }
     let css = css(core, &found).await?;
-    Ok(Page::Form(Box::new(FormView { about, rules: rules(&found), css })))
+    Ok(Page::Form(Box::new(FormView {
+        about,
+        rules: rules(&found),
+        card_types: found.details.card_types.clone(),
+        css,
+    })))
 }
 
 /// The recipient has touched the form. Only that counts: mail scanners and messengers fetch links by themselves.
@@ -194,7 +201,9 @@ pub async fn again(
 
 /// The fields of a request's form.
 pub fn rules(found: &Found) -> FormRules {
+    let taken: Vec<_> = found.details.card_types.iter().map(|name| Brand::from_wire(name)).collect();
     let mut rules = FormRules::default();
+    rules.accepted = Accepted::only(&taken);
     let hidden = FieldOptions { visible: false, validate: false };
     if found.request.kind == RequestKind::Code {
         for field in [Field::CardNumber, Field::CardHolder, Field::Expiry] {
@@ -226,14 +235,11 @@ async fn about(core: &Core, found: &Found) -> Result<About, RequestError> {
 }
 
 /// The stored card whose code is asked for.
-pub async fn stored_card(core: &Core, found: &Found) -> Result<Option<crate::model::Card>, RequestError> {
+pub async fn stored_card(core: &Core, found: &Found) -> Result<Option<Card>, RequestError> {
     let Some(token) = &found.details.card else { return Ok(None) };
-    let (merchant, mode) = (found.request.merchant.clone(), found.request.mode);
+    let request = &found.request;
     let mut transaction = core.store.read().await?;
-    let Some(key) = transaction.find_key(merchant.clone(), mode, keys::MANAGED.to_owned()).await? else {
-        return Ok(None);
-    };
-    Ok(transaction.find_card(merchant, key.id, token.clone(), String::new()).await?)
+    Ok(within::find(&mut *transaction, &request.merchant, request.mode, token).await?)
 }
 
 /// The stylesheet of the hosted form that `Css` names; a name of none changes nothing.
@@ -252,11 +258,20 @@ pub(super) fn is_ahead(millis: i64, now: Timestamp) -> bool {
     Timestamp::from_millis(millis) > now
 }
 
-/// Whose request a code belongs to, for what is kept of its page.
-pub async fn owner(
-    core: &Core,
-    code: &str,
-) -> Result<Option<(crate::model::MerchantId, crate::model::Mode)>, RequestError> {
+/// Whose request a code belongs to, for what is kept of its page, and its language.
+pub struct Owner {
+    /// The merchant.
+    pub merchant: MerchantId,
+    /// Test or live.
+    pub mode: Mode,
+    /// The language of the request's pages.
+    pub language: String,
+}
+
+/// The owner of a code's request.
+pub async fn owner(core: &Core, code: &str) -> Result<Option<Owner>, RequestError> {
     let found = core.store.read().await?.find_request_by_secret_name(code_hash(code)).await?;
-    Ok(found.map(|request| (request.merchant, request.mode)))
+    let Some(request) = found else { return Ok(None) };
+    let language = Details::open(core, &request)?.language;
+    Ok(Some(Owner { merchant: request.merchant, mode: request.mode, language }))
 }

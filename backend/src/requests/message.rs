@@ -1,10 +1,11 @@
 //! The message that brings a link: a template and the request's values, as subject, text and HTML.
 
 use serde::{Deserialize, Serialize};
+use shared::Text;
 
-use super::defaults::{self, Defaults};
 use super::details::Details;
 use super::words::{self, Part, Values};
+use crate::languages::{self, Messages};
 use crate::model::{Channel, MessageTemplate, RequestKind};
 
 /// The longest text message, in characters: ten parts of a long one.
@@ -54,7 +55,7 @@ pub fn values(details: &Details, link: Option<&str>) -> Values {
 /// Renders a message.
 pub fn render(source: &Source<'_>) -> Rendered {
     let values = values(source.details, Some(source.link));
-    let words = defaults::of(&source.details.language);
+    let words = languages::messages(&source.details.language);
     let own = source.template;
     let body = own.map_or_else(|| builtin(source, words, &values), |template| template.body.clone());
     let (header, footer) = (&source.details.header, &source.details.footer);
@@ -83,7 +84,7 @@ pub fn render(source: &Source<'_>) -> Rendered {
     }
 }
 
-fn builtin_subject(kind: RequestKind, words: &'static Defaults) -> &'static str {
+fn builtin_subject(kind: RequestKind, words: &'static Messages) -> &'static str {
     match kind {
         RequestKind::Card => words.card_subject,
         RequestKind::Code => words.code_subject,
@@ -91,33 +92,27 @@ fn builtin_subject(kind: RequestKind, words: &'static Defaults) -> &'static str 
 }
 
 /// The built-in text without the lines that have nothing to say.
-fn builtin(source: &Source<'_>, words: &Defaults, values: &Values) -> String {
-    let body = match (source.kind, source.channel) {
-        (RequestKind::Card, Channel::Email) => words.card_body,
-        (RequestKind::Card, Channel::Sms) => words.card_sms,
-        (RequestKind::Code, Channel::Email) => words.code_body,
-        (RequestKind::Code, Channel::Sms) => words.code_sms,
+fn builtin(source: &Source<'_>, words: &'static Messages, values: &Values) -> String {
+    let subject = builtin_subject(source.kind, words);
+    if source.channel == Channel::Sms {
+        return format!("{subject}: $~link~$");
+    }
+    let asked = match source.kind {
+        RequestKind::Card => words.card_body,
+        RequestKind::Code => words.code_body,
     };
-    let empty = |name: &&str| values.get(name).is_none_or(String::is_empty);
-    let says = |line: &&str| !words::names(line).unwrap_or_default().iter().any(&empty);
-    let mut lines: Vec<&str> = Vec::new();
-    for line in body.lines().filter(says) {
-        // Two empty lines in a row are what a left out paragraph leaves.
-        if !line.is_empty() || lines.last().is_some_and(|last| !last.is_empty()) {
-            lines.push(line);
-        }
-    }
+    let colon = languages::Asked { locale: Some(source.details.language.clone()), accept: None }.wording();
+    let amount = format!("{}{} $~amount~$", words.amount, colon.get(Text::Colon));
+    let full = |name: &&str| values.get(name).is_some_and(|value| !value.is_empty());
+    let says = |line: &&str| words::names(line).unwrap_or_default().iter().all(full);
+    let contacts = ["$~cs_phone~$", "$~cs_email~$", "$~cs_link~$"].into_iter().filter(says);
+    let mut questions = vec![words.questions];
+    questions.extend(contacts);
     // Without any contact nothing is left of the last paragraph but its invitation.
-    let support = &source.details.support;
-    if support.phone.is_none() && support.email.is_none() && support.link.is_none() {
-        let kept = lines.iter().rposition(|line| line.is_empty());
-        if source.channel == Channel::Email
-            && let Some(end) = kept
-        {
-            lines.truncate(end);
-        }
-    }
-    lines.join("\n")
+    let questions = if questions.len() > 1 { questions.join("\n") } else { String::new() };
+    let paragraphs = [words.greeting, asked, "$~link~$", &amount, words.once, &questions];
+    let paragraphs = paragraphs.into_iter().filter(|text| !text.is_empty() && says(text));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
 /// A message without its link would be of no use: where the words have no place for it, it comes last.
@@ -142,7 +137,7 @@ fn link_alone(text: &str, link: &str) -> String {
 }
 
 /// Plain text as HTML: paragraphs, line breaks, and the link to press.
-fn paragraphs(text: &str, link: &str, words: &Defaults) -> String {
+fn paragraphs(text: &str, link: &str, words: &Messages) -> String {
     let mut html = String::new();
     for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
         let lines: Vec<_> = paragraph
@@ -167,8 +162,7 @@ fn anchor(link: &str, text: &str) -> String {
 
 fn document(source: &Source<'_>, body: &str) -> String {
     let language = words::escape(&source.details.language);
-    let direction =
-        if matches!(source.details.language.as_str(), "ar" | "he" | "fa" | "ur") { "rtl" } else { "ltr" };
+    let direction = if languages::is_rtl(&source.details.language) { "rtl" } else { "ltr" };
     format!(
         "<!DOCTYPE html>\n<html lang=\"{language}\" dir=\"{direction}\"><head><meta charset=\"utf-8\"></head>\
          <body style=\"margin:0;padding:24px;font:16px/1.5 system-ui,-apple-system,Segoe UI,sans-serif;color:#1b2430\">\
@@ -234,6 +228,34 @@ mod tests {
         for absent in ["Guten Tag", "Betrag", "Fragen", "$~", "\n\n\n"] {
             assert!(!message.text.contains(absent), "{absent}: {}", message.text);
         }
+    }
+
+    #[test]
+    fn every_language_makes_whole_messages() {
+        for language in &languages::LANGUAGES {
+            for kind in [RequestKind::Card, RequestKind::Code] {
+                let details = Details { language: language.tag.to_owned(), ..details() };
+                let of = |channel| {
+                    render(&Source { kind, channel, details: &details, template: None, link: LINK })
+                };
+                let (mail, sms) = (of(Channel::Email), of(Channel::Sms));
+                assert_eq!(mail.text.lines().filter(|line| *line == LINK).count(), 1, "{}", language.tag);
+                assert_eq!(mail.text.matches("\n\n").count(), 5, "{}: {}", language.tag, mail.text);
+                for text in [&mail.text, &mail.subject, &sms.text, &mail.html] {
+                    assert!(text.contains("Spice") && !text.contains("$~"), "{}: {text}", language.tag);
+                }
+                assert!(
+                    mail.text.contains("12") && sms.text.ends_with(LINK),
+                    "{}: {}",
+                    language.tag,
+                    sms.text
+                );
+                // Two parts at most, in the characters that a part has beyond the Latin alphabet.
+                assert!(sms.text.chars().count() <= 134, "{}: {}", language.tag, sms.text);
+            }
+        }
+        let hebrew = Details { language: "he".to_owned(), ..details() };
+        assert!(rendered(&hebrew, Channel::Email, None).html.contains("dir=\"rtl\""));
     }
 
     #[test]

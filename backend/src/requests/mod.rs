@@ -4,7 +4,6 @@
 pub mod change;
 pub mod courier;
 pub mod create;
-pub mod defaults;
 pub mod details;
 pub mod events;
 pub mod expiry;

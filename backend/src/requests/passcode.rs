@@ -8,9 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::details::Details;
 use super::link::{self, About, Found, Lookup, PasscodePage, is_ahead};
-use super::{RequestError, change, defaults, events};
+use super::{RequestError, change, events};
 use crate::core::Core;
 use crate::crypto::{Key32, entropy, secret};
+use crate::languages;
 use crate::model::{CardRequest, Outcome, Timestamp};
 
 /// How long a code holds, and how long the ticket that it is exchanged for.
@@ -97,7 +98,7 @@ pub async fn send(core: &Core, code: &str, address: &str) -> Result<Asked, Reque
     request.passcode.digest = digest(core, &request, &passcode);
     request.passcode.ends_at = core.now().plus(LIFE).millis();
     request.passcode.sent += 1;
-    let text = defaults::of(&found.details.language).passcode.replace("{}", &passcode);
+    let text = languages::messages(&found.details.language).passcode.replace("{}", &passcode);
     change::save(core, &mut *transaction, &mut request, &found.details, None).await?;
     events::queue_passcode(core, &mut *transaction, &request, &found.details, text).await?;
     let entry =

@@ -2,14 +2,18 @@
 //! browsers one stores a card and a crash leaves both or neither.
 
 use shared::{Checked, Entry, Field, FieldError, Networks, Problem};
+use zeroize::Zeroizing;
 
 use super::link::{self, Found, Lookup};
 use super::{RequestError, change, passcode};
 use crate::access::Caller;
 use crate::capture::fill;
+use crate::capture::once::{self, Ticket};
+use crate::capture::submit::Captured;
 use crate::core::Core;
+use crate::crypto::CryptoError;
 use crate::json::Members;
-use crate::model::{CardRequest, Happening, Outcome, RequestKind, Scopes};
+use crate::model::{CardRequest, FormSubmit, Happening, Outcome, RequestKind, Scopes};
 use crate::storage::Transaction;
 use crate::vault::members::{self, Rules, Sorted};
 use crate::vault::within::{self, Managed};
@@ -28,14 +32,18 @@ pub struct Sent {
     pub entry: Entry,
     /// The client's address.
     pub address: String,
+    /// The random number of the page's submit; the same when it is sent again.
+    pub submit_id: String,
+    /// All that was sent but secret and security code, to tell a repeated submit from a changed one.
+    pub content: Zeroizing<Vec<u8>>,
 }
 
 /// Why a form was not stored.
 pub enum SubmitError {
     /// Fields were refused; the form is shown again.
     Fields(Vec<FieldError>, Networks),
-    /// The form as a whole was refused, in words for its reader.
-    Form(&'static str),
+    /// The form as a whole was refused.
+    Form(NotTaken),
     /// The link is over, or was never one.
     Gone,
     /// The passcode has to be entered again.
@@ -50,13 +58,32 @@ impl<E: Into<RequestError>> From<E> for SubmitError {
     }
 }
 
-/// Words for the two refusals that no field is at fault for.
-const OTHER_BRAND: &str = "This kind of card is not taken here. Please use another card.";
-const NO_CARD: &str =
-    "The card that this code belongs to is not stored any more. Please turn to the merchant.";
+/// Why a form was refused that no field is at fault for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The card that the code belongs to is not stored any more.
+    NoCard,
+    /// The vault refused what has no place in the form.
+    Values,
+}
 
-/// Stores a filled form.
+/// The form's name in the digests of submits.
+const FORM: &str = "request";
+
+/// Stores a filled form. One that was stored before and is sent again, because its answer was lost, is answered as it
+/// was then.
 pub async fn submit(core: &Core, sent: &Sent) -> Result<(), SubmitError> {
+    let id_hash = once::digest(core, &sent.submit_id, "", &sent.code, FORM, &sent.content);
+    let error = match submit_new(core, sent, id_hash.clone()).await {
+        Err(error @ SubmitError::Gone) => error,
+        done => return done,
+    };
+    let Some(id_hash) = id_hash else { return Err(error) };
+    let kept = core.store.read().await?.find_submit_by_secret_name(id_hash).await?;
+    if kept.is_some_and(|kept| kept.expires_at > core.now()) { Ok(()) } else { Err(error) }
+}
+
+async fn submit_new(core: &Core, sent: &Sent, id_hash: Option<String>) -> Result<(), SubmitError> {
     let Lookup::Found(found) = link::find(core, &sent.code, &sent.address).await? else {
         return Err(SubmitError::Gone);
     };
@@ -68,7 +95,7 @@ pub async fn submit(core: &Core, sent: &Sent) -> Result<(), SubmitError> {
         return Err(SubmitError::Passcode);
     }
     match check(core, &found, sent).await {
-        Ok(sorted) => store(core, &found, sorted, &sent.address).await,
+        Ok(sorted) => store(core, &Form { found: &found, sorted, id_hash }, &sent.address).await,
         Err(error @ (SubmitError::Fields(..) | SubmitError::Form(_))) => {
             not_stored(core, &found, &sent.address).await?;
             Err(error)
@@ -82,17 +109,11 @@ async fn check(core: &Core, found: &Found, sent: &Sent) -> Result<Sorted, Submit
     let rules = link::rules(found);
     let checked = shared::check(&rules, &sent.entry, core.now().year_month())
         .map_err(|errors| SubmitError::Fields(errors, fill::choice(&rules, &sent.entry)))?;
-    if let Some(number) = &checked.number {
-        let taken = &found.details.card_types;
-        if !taken.is_empty() && !taken.iter().any(|name| name == number.brand().wire()) {
-            return Err(SubmitError::Form(OTHER_BRAND));
-        }
-    }
     let brand = match found.request.kind {
         RequestKind::Card => None,
         RequestKind::Code => match link::stored_card(core, found).await? {
             Some(card) => Some(card.shown.brand),
-            None => return Err(SubmitError::Form(NO_CARD)),
+            None => return Err(SubmitError::Form(NotTaken::NoCard)),
         },
     };
     let locked = found.request.kind == RequestKind::Code;
@@ -112,42 +133,49 @@ fn refused_fields(problems: &[Invalid]) -> SubmitError {
     };
     let errors: Vec<_> = problems.iter().filter_map(placed).collect();
     if errors.is_empty() {
-        SubmitError::Form("The card was not accepted. Please check what you entered, or use another card.")
+        SubmitError::Form(NotTaken::Values)
     } else {
         SubmitError::Fields(errors, Networks::NONE)
     }
 }
 
-async fn store(core: &Core, found: &Found, sorted: Sorted, address: &str) -> Result<(), SubmitError> {
-    let caller = caller(&found.request, address);
-    let managed = within::open(core, &caller, sorted.cvv.is_some()).await?;
+/// A form that was checked.
+struct Form<'f> {
+    found: &'f Found,
+    sorted: Sorted,
+    id_hash: Option<String>,
+}
+
+async fn store(core: &Core, form: &Form<'_>, address: &str) -> Result<(), SubmitError> {
+    let caller = caller(&form.found.request, address);
+    let managed = within::open(core, &caller, form.sorted.cvv.is_some()).await?;
     for _ in 1..super::TRIES {
-        match store_once(core, found, &managed, &sorted, &caller).await {
+        match store_once(core, form, &managed, &caller).await {
             Err(SubmitError::Failed(error)) if error.is_race() => {}
             done => return done,
         }
     }
-    store_once(core, found, &managed, &sorted, &caller).await
+    store_once(core, form, &managed, &caller).await
 }
 
 async fn store_once(
     core: &Core,
-    found: &Found,
+    form: &Form<'_>,
     managed: &Managed,
-    sorted: &Sorted,
     caller: &Caller,
 ) -> Result<(), SubmitError> {
+    let found = form.found;
     let mut transaction = core.store.begin().await?;
     let Some(mut request) = link::again(core, &mut *transaction, found).await? else {
         return Err(SubmitError::Gone);
     };
-    let (token, action, object) = match card(core, &mut *transaction, found, managed, sorted).await {
+    let (token, action, object) = match card(core, &mut *transaction, found, managed, &form.sorted).await {
         Ok(card) => card,
         Err(VaultError::UnknownCard) => {
             // Deleted since it was looked at.
             drop(transaction);
             not_stored(core, found, &caller.address).await?;
-            return Err(SubmitError::Form(NO_CARD));
+            return Err(SubmitError::Form(NotTaken::NoCard));
         }
         Err(error) => return Err(error.into()),
     };
@@ -155,9 +183,19 @@ async fn store_once(
     // The ticket has done its work (security rule 23).
     request.passcode.ticket_hash = Vec::new();
     change::save(core, &mut *transaction, &mut request, &found.details, Some(Happening::Stored)).await?;
+    if let Some(id_hash) = &form.id_hash {
+        transaction.add_submit(kept(core, &request, id_hash)?).await?;
+    }
     transaction.add_audit(core.entry(&caller.actor(), action, &object, Outcome::Done)).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// What is kept of a stored submit: its answer holds nothing of the card.
+fn kept(core: &Core, request: &CardRequest, id_hash: &str) -> Result<FormSubmit, CryptoError> {
+    let nothing =
+        Captured { user: String::new(), token: String::new(), reference: String::new(), metadata: None };
+    Ticket::new(id_hash.to_owned(), &Members::default()).seal(core, &request.merchant, request.mode, &nothing)
 }
 
 /// Stores what was asked for; answers the token, and action and object for the audit log.
@@ -169,7 +207,7 @@ async fn card(
     sorted: &Sorted,
 ) -> Result<(String, &'static str, String), VaultError> {
     let stored = match (&found.details.card, found.details.duplicate) {
-        (None, _) => (managed.add(core, transaction, sorted).await?, "card.store"),
+        (None, _) => (managed.add(core, transaction, sorted, &found.request.reference).await?, "card.store"),
         (Some(token), false) => (managed.put_code(core, transaction, token, sorted).await?, "card.update"),
         (Some(token), true) => (managed.duplicate(core, transaction, token, sorted).await?, "card.duplicate"),
     };

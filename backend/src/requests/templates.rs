@@ -92,7 +92,8 @@ pub fn choose(
 ) -> Option<MessageTemplate> {
     let mut usable: Vec<_> =
         known.into_iter().filter(|template| template.name == name && template.channel == channel).collect();
-    usable.sort_by_key(|template| (template.language != language, template.language != "en"));
+    let letters = language.split('-').next().unwrap_or_default();
+    usable.sort_by_key(|template| (template.language != letters, template.language != "en"));
     usable.into_iter().next()
 }
 
@@ -187,6 +188,7 @@ mod tests {
             [template("a", "cs"), template("a", "de"), template("a", "en"), template("b", "fr")].to_vec();
         let chosen = |name, language| choose(known.clone(), name, Channel::Sms, language).map(|t| t.language);
         assert_eq!(chosen("a", "de").as_deref(), Some("de"));
+        assert_eq!(chosen("a", "de-AT").as_deref(), Some("de"));
         assert_eq!(chosen("a", "fr").as_deref(), Some("en"));
         assert_eq!(chosen("b", "de").as_deref(), Some("fr"));
         assert_eq!(chosen("c", "de"), None);

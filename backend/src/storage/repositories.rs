@@ -196,6 +196,8 @@ pub trait Forms {
     async fn has_result_by_secret_name(&mut self, id_hash: String) -> Result<bool>;
     /// Reads a result by the hash of its unguessable address, and marks it as read.
     async fn read_result_by_secret_name(&mut self, id_hash: String) -> Result<Option<PageResult>>;
+    /// Keeps a submit of a form; `Conflict` where it is kept already.
+    async fn add_submit(&mut self, submit: FormSubmit) -> Result<()>;
     /// The kept submit of a form by its digest, which only whoever sent it can bring about.
     async fn find_submit_by_secret_name(&mut self, id_hash: String) -> Result<Option<FormSubmit>>;
     /// Deletes results and submits that ended.
@@ -293,6 +295,9 @@ pub trait Requests {
     ) -> Result<Vec<CardRequest>>;
     /// Requests of all merchants whose time is over and whose state does not say so; feeds the sweeper.
     async fn list_ended_requests(&mut self, now: Timestamp, most: u32) -> Result<Vec<CardRequest>>;
+    /// Deletes requests of all merchants that ended before a time, with their histories, at most so many; for the
+    /// sweeper. Answers how many.
+    async fn sweep_requests(&mut self, before: Timestamp, most: u32) -> Result<u64>;
     /// Appends to a request's history; `Conflict` where the number is taken.
     async fn add_status(&mut self, merchant: MerchantId, change: StatusChange) -> Result<()>;
     /// A request's history, oldest first.

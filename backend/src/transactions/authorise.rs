@@ -343,7 +343,7 @@ async fn store(
         }
         (_, Some((managed, sorted))) => {
             row.owns_card = true;
-            managed.add(call.core, transaction, sorted).await?
+            managed.add(call.core, transaction, sorted, "").await?
         }
         (_, None) => return Err(Refused::parameter("cardnumber").into()),
     };

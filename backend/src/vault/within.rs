@@ -10,13 +10,12 @@ use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::token::Algorithm;
-use crate::model::{Card, CardId};
-use crate::storage::Transaction;
+use crate::model::{Card, CardId, MerchantId, Mode, VaultKey};
+use crate::storage::{StoreError, Transaction};
 
 /// A merchant's managed key, open, with what seals codes.
 pub struct Managed {
     pub(super) open: Open,
-    caller: Caller,
     codes: Option<CvvSealer>,
 }
 
@@ -26,22 +25,49 @@ pub async fn open(core: &Core, caller: &Caller, with_code: bool) -> Result<Manag
     let access = KeyAccess { user: keys::MANAGED.to_owned(), passphrase: zeroize::Zeroizing::default() };
     let open = cards::open_key(core, caller, &access).await?;
     let codes = if with_code { Some(CvvSealer::new(core, open.sealer.clone()).await?) } else { None };
-    Ok(Managed { open, caller: caller.clone(), codes })
+    Ok(Managed { open, codes })
+}
+
+/// The managed key's card of a token. Where a token has several, the one without a reference.
+pub async fn find(
+    transaction: &mut dyn Transaction,
+    merchant: &MerchantId,
+    mode: Mode,
+    token: &str,
+) -> Result<Option<Card>, StoreError> {
+    let key = transaction.find_key(merchant.clone(), mode, keys::MANAGED.to_owned()).await?;
+    let Some(key) = key else { return Ok(None) };
+    find_in(transaction, &key, token).await
+}
+
+async fn find_in(
+    transaction: &mut dyn Transaction,
+    key: &VaultKey,
+    token: &str,
+) -> Result<Option<Card>, StoreError> {
+    let (merchant, token) = (key.merchant.clone(), token.to_owned());
+    let mut found =
+        transaction.find_cards_by_token(merchant.clone(), key.id.clone(), token.clone(), 2).await?;
+    if found.len() > 1 {
+        return transaction.find_card(merchant, key.id.clone(), token, String::new()).await;
+    }
+    Ok(found.pop())
 }
 
 impl Managed {
-    /// Stores a new card under a random token, without a reference.
+    /// Stores a new card under a random token; the reference may be empty.
     pub async fn add(
         &self,
         core: &Core,
         transaction: &mut dyn Transaction,
         sorted: &Sorted,
+        reference: &str,
     ) -> Result<Card, VaultError> {
         let Some((name, number)) = &sorted.number else {
             return Err(Invalid::new("/card_number", "missing", "A card number is needed.").into());
         };
         let token = self.open.sealer.token(Algorithm::Random, number.digits(), 0);
-        let card_name = CardName { token, reference: String::new() };
+        let card_name = CardName { token, reference: reference.to_owned() };
         let mut card = cards::new_card(core, &self.open, number, &card_name, Algorithm::Random, sorted);
         let content = Content::new(number, name, sorted.rest.copy());
         card.sealed = cards::seal_members(&self.open.sealer, &card, content)?;
@@ -94,9 +120,7 @@ impl Managed {
     }
 
     async fn find(&self, transaction: &mut dyn Transaction, token: &str) -> Result<Card, VaultError> {
-        let name = CardName { token: token.to_owned(), reference: String::new() };
-        let found = cards::find_in(transaction, &self.caller, &self.open.key, &name).await?;
-        found.ok_or(VaultError::UnknownCard)
+        find_in(transaction, &self.open.key, token).await?.ok_or(VaultError::UnknownCard)
     }
 
     async fn code(

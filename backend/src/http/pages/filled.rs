@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use shared::Field;
 use zeroize::Zeroizing;
 
+use crate::capture::fill;
 use crate::http::body::{FormBody, JsonBody};
 use crate::http::error::ApiError;
 use crate::http::router::App;
@@ -27,6 +29,15 @@ impl FilledForm {
     pub fn find(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, text)| text).filter(|text| !text.is_empty())
     }
+
+    /// All that was sent but secret and security code, to tell a repeated submit from a changed one.
+    pub fn content(&self) -> Zeroizing<Vec<u8>> {
+        let mut content = Zeroizing::new(Vec::new());
+        for (name, text) in self.iter() {
+            note(&mut content, name, text);
+        }
+        content
+    }
 }
 
 impl FromRequest<Arc<App>> for FilledForm {
@@ -45,6 +56,19 @@ impl FromRequest<Arc<App>> for FilledForm {
             fields.iter().map(owned).collect()
         };
         Ok(Self { by_script, texts })
+    }
+}
+
+/// Notes what was sent, so that what was changed can be told. Nothing is derived from a security code.
+fn note(content: &mut Vec<u8>, name: &str, text: &str) {
+    let plain =
+        Field::from_name(name).map_or_else(|| crate::vault::is_plain_name(name), |of| of != Field::Cvv);
+    if !plain || (fill::OWN.contains(&name) && name != "reference") {
+        return;
+    }
+    for part in [name, text] {
+        content.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        content.extend_from_slice(part.as_bytes());
     }
 }
 

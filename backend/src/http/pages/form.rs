@@ -353,11 +353,10 @@ fn filled(form: String, sent: &FilledForm, address: String) -> Filled {
         extra: Vec::new(),
         address,
         submit_id: String::new(),
-        content: Zeroizing::new(Vec::new()),
+        content: sent.content(),
         additional: Vec::new(),
     };
     for (name, text) in sent.iter() {
-        note(&mut filled.content, name, text);
         match name {
             fill::SUBMIT_ID => text.clone_into(&mut filled.submit_id),
             "unique_id" => text.clone_into(&mut filled.unique_id),
@@ -380,19 +379,6 @@ fn filled(form: String, sent: &FilledForm, address: String) -> Filled {
         }
     }
     filled
-}
-
-/// Notes what was sent, so that what was changed can be told. Nothing is derived from a security code.
-fn note(content: &mut Vec<u8>, name: &str, text: &str) {
-    let plain =
-        Field::from_name(name).map_or_else(|| crate::vault::is_plain_name(name), |of| of != Field::Cvv);
-    if !plain || (fill::OWN.contains(&name) && name != "reference") {
-        return;
-    }
-    for part in [name, text] {
-        content.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        content.extend_from_slice(part.as_bytes());
-    }
 }
 
 /// Files a form for the page's script.

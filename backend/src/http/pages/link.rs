@@ -12,35 +12,35 @@ use shared::{Brand, Entry, Field, Networks, Text, Wording};
 use super::answer;
 use super::filled::{FilledForm, check_same_origin};
 use super::policy;
-use crate::capture::CaptureError;
 use crate::capture::forms::Settings;
 use crate::capture::results::{self, Outcome};
+use crate::capture::{CaptureError, fill, once};
+use crate::crypto::secret;
+use crate::http::asked::{Asked, LOCALE};
 use crate::http::caller::Address;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
-use crate::languages;
-use crate::requests::defaults::{self, PageWords};
+use crate::languages::{self, Messages};
+use crate::requests::link::About as Told;
 use crate::requests::link::{self, FormView, Page, PasscodePage};
-use crate::requests::passcode::{self, Asked, Entered};
-use crate::requests::submit::{self, Sent, SubmitError};
-use crate::requests::{RequestError, link::About as Told};
+use crate::requests::passcode::{self, Asked as Passcode, Entered};
+use crate::requests::submit::{self, NotTaken, Sent, SubmitError};
 use crate::vault::members::NETWORK;
 
 /// The hidden input with the ticket of a passcode.
 const TICKET: &str = "ticket";
-/// The language of pages that belong to no request.
-const ENGLISH: &str = "en";
 
 /// `GET /r/{code}`: what the link leads to. Changes nothing, since scanners and messengers open links too.
 pub async fn open(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
     Address(address): Address,
+    asked: Asked,
     params: Params,
 ) -> Result<Response, ApiError> {
     let was_wrong = params.iter().any(|(name, _)| name == "wrong");
-    show(&app, &code, None, was_wrong, &address).await
+    show(&app, &Opened { code: &code, ticket: None, was_wrong, address: &address, asked: &asked }).await
 }
 
 /// `GET /r/{code}/form/{ticket}`: the form, after a passcode.
@@ -48,8 +48,10 @@ pub async fn ticket(
     State(app): State<Arc<App>>,
     Path((code, ticket)): Path<(String, String)>,
     Address(address): Address,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    show(&app, &code, Some(&ticket), false, &address).await
+    let ticket = Some(ticket.as_str());
+    show(&app, &Opened { code: &code, ticket, was_wrong: false, address: &address, asked: &asked }).await
 }
 
 /// `POST /r/{code}`: the filled form, from the page's script or as a plain form.
@@ -91,13 +93,11 @@ pub async fn ask(
 }
 
 /// `GET /r/{code}/asked`: thanks.
-pub async fn asked(State(app): State<Arc<App>>) -> Response {
-    let words = &defaults::of(ENGLISH).page;
-    page(
-        &app,
-        StatusCode::OK,
-        Step { texts: vec![words.asked_text.to_owned()], ..Step::new(words.asked, wording(ENGLISH)) },
-    )
+pub async fn asked(State(app): State<Arc<App>>, asked: Asked) -> Response {
+    let wording = asked.wording();
+    let words = words(&wording);
+    let step = Step { texts: vec![words.asked_text.to_owned()], ..Step::new(words.asked, wording) };
+    page(&app, StatusCode::OK, step)
 }
 
 /// `POST /r/{code}/passcode`: sends a passcode. Only a person presses the button for it.
@@ -109,7 +109,9 @@ pub async fn send_passcode(
 ) -> Result<Redirect, ApiError> {
     check_same_origin(&headers)?;
     match passcode::send(&app.core, &code, &address).await? {
-        Asked::Sent | Asked::TooMany | Asked::Gone => Ok(Redirect::to(&format!("/r/{}", clean(&code)))),
+        Passcode::Sent | Passcode::TooMany | Passcode::Gone => {
+            Ok(Redirect::to(&format!("/r/{}", clean(&code))))
+        }
     }
 }
 
@@ -133,18 +135,20 @@ pub async fn result(
     State(app): State<Arc<App>>,
     Path((code, id)): Path<(String, String)>,
     Address(address): Address,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
+    let opened = Opened { code: &code, ticket: None, was_wrong: false, address: &address, asked: &asked };
     let read = match results::read(&app.core, &id).await {
         Ok(read) => read,
-        Err(CaptureError::Unknown) => return show(&app, &code, None, false, &address).await,
+        Err(CaptureError::Unknown) => return show(&app, &opened).await,
         Err(error) => return Err(error.into()),
     };
-    let Outcome::Refused { secret, values, errors, networks, failure, .. } = read.outcome else {
-        return Ok(stored(&app));
+    let Outcome::Refused { secret, hidden, values, errors, networks, failure, .. } = read.outcome else {
+        return Ok(stored(&app, &asked));
     };
     let ticket = Some(secret.as_str()).filter(|ticket| !ticket.is_empty());
     let page = link::open(&app.core, &code, ticket, &address).await?;
-    let Page::Form(view) = page else { return Ok(gone(&app, &code, false)) };
+    let Page::Form(view) = page else { return Ok(gone(&app, &opened, false)) };
     let again = Again {
         values: values
             .into_iter()
@@ -156,19 +160,25 @@ pub async fn result(
             .collect(),
         networks: Some(Networks::of(networks.iter().map(|name| Brand::from_wire(name)))),
         alert: failure.map(|(_, text)| text),
+        submit_id: hidden.into_iter().find(|(name, _)| name == fill::SUBMIT_ID).map(|(_, id)| id),
     };
     Ok(form(&app, &code, ticket, &view, again))
 }
 
-async fn show(
-    app: &App,
-    code: &str,
-    ticket: Option<&str>,
+/// A link that was followed.
+struct Opened<'o> {
+    code: &'o str,
+    ticket: Option<&'o str>,
     was_wrong: bool,
-    address: &str,
-) -> Result<Response, ApiError> {
+    address: &'o str,
+    /// The language of pages that belong to no request: the browser's, so that they tell nothing of one.
+    asked: &'o Asked,
+}
+
+async fn show(app: &App, opened: &Opened<'_>) -> Result<Response, ApiError> {
+    let Opened { code, ticket, was_wrong, address, .. } = *opened;
     Ok(match link::open(&app.core, code, ticket, address).await? {
-        Page::Gone { too_many } => gone(app, code, too_many),
+        Page::Gone { too_many } => gone(app, opened, too_many),
         Page::Passcode(page) => passcode_page(app, code, &page, was_wrong),
         Page::Form(view) => form(app, code, ticket, &view, Again::default()),
     })
@@ -181,6 +191,7 @@ struct Again {
     errors: Vec<shared::FieldError>,
     networks: Option<Networks>,
     alert: Option<String>,
+    submit_id: Option<String>,
 }
 
 fn form(app: &App, code: &str, ticket: Option<&str>, view: &FormView, again: Again) -> Response {
@@ -198,14 +209,14 @@ fn form(app: &App, code: &str, ticket: Option<&str>, view: &FormView, again: Aga
         faces: view.rules.visible().map(|field| (field, Face::of(field, &wording.texts))).collect(),
         keypad: false,
         networks: again.networks.unwrap_or(Networks::NONE),
-        card_types: Vec::new(),
+        card_types: view.card_types.clone(),
         codes: String::new(),
         look: Look::default(),
         wording,
         rules: view.rules,
         action,
         config: answer::for_script(&config),
-        hidden: ticket.map(|ticket| (TICKET.to_owned(), ticket.to_owned())).into_iter().collect(),
+        hidden: hidden(app, ticket, again.submit_id),
         values: again.values,
         errors: again.errors,
         alert: again.alert,
@@ -219,13 +230,21 @@ fn form(app: &App, code: &str, ticket: Option<&str>, view: &FormView, again: Aga
     answer::html(status, form_page(&page), &policy::link_page(&nonce))
 }
 
+/// The number of the page's submit, and the ticket that opened it.
+fn hidden(app: &App, ticket: Option<&str>, submit_id: Option<String>) -> Vec<(String, String)> {
+    let submit_id = submit_id.unwrap_or_else(|| secret::generate_id(&*app.core.entropy));
+    let ticket = ticket.map(|ticket| (TICKET.to_owned(), ticket.to_owned()));
+    std::iter::once((fill::SUBMIT_ID.to_owned(), submit_id)).chain(ticket).collect()
+}
+
 fn passcode_page(app: &App, code: &str, page_of: &PasscodePage, was_wrong: bool) -> Response {
-    let words = &defaults::of(&page_of.about.language).page;
+    let wording = wording(&page_of.about.language);
+    let words = words(&wording);
     let at = |path: &str| format!("/r/{}/{path}", clean(code));
     let mut forms = Vec::new();
     if page_of.waits {
         let field = Some(("passcode".to_owned(), words.code_label.to_owned()));
-        forms.push(LinkForm { action: at("enter"), button: words.code_enter.to_owned(), field });
+        forms.push(LinkForm { action: at("enter"), button: wording.get(Text::Continue).to_owned(), field });
     }
     if page_of.can_send {
         let button = if page_of.waits { words.code_again } else { words.code_send };
@@ -237,33 +256,39 @@ fn passcode_page(app: &App, code: &str, page_of: &PasscodePage, was_wrong: bool)
         alert: over.or_else(|| was_wrong.then(|| words.code_wrong.to_owned())),
         about: Some(about(&page_of.about)),
         forms,
-        ..Step::new(words.code, wording(&page_of.about.language))
+        ..Step::new(words.code, wording)
     };
     page(app, StatusCode::OK, step)
 }
 
 /// The page for everything that is not there, or not any more: one page, whatever the reason.
-fn gone(app: &App, code: &str, too_many: bool) -> Response {
-    let words: &PageWords = &defaults::of(ENGLISH).page;
-    let ask =
-        LinkForm { action: format!("/r/{}/ask", clean(code)), button: words.ask.to_owned(), field: None };
+fn gone(app: &App, opened: &Opened<'_>, too_many: bool) -> Response {
+    let wording = opened.asked.wording();
+    let words = words(&wording);
+    let action = format!("/r/{}/ask", clean(opened.code));
+    let ask = LinkForm { action, button: words.ask.to_owned(), field: None };
     let status = if too_many { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::NOT_FOUND };
     let step = Step {
         texts: vec![words.expired_text.to_owned()],
         forms: vec![ask],
-        ..Step::new(words.expired, wording(ENGLISH))
+        ..Step::new(words.expired, wording)
     };
     page(app, status, step)
 }
 
 /// The texts of a request's language.
 fn wording(language: &str) -> Wording {
-    languages::Asked { locale: Some(language.to_owned()), accept: None }.wording()
+    Asked { locale: Some(language.to_owned()), accept: None }.wording()
 }
 
-/// Thanks. It holds nothing of what was stored.
-fn stored(app: &App) -> Response {
-    answer::notice(app, StatusCode::OK, Notice::Success, &Settings::default(), wording(ENGLISH), None)
+/// The words for card requests that go with texts.
+fn words(wording: &Wording) -> &'static Messages {
+    languages::messages(&wording.lang)
+}
+
+/// Thanks. It holds nothing of what was stored; its address names the request's language.
+fn stored(app: &App, asked: &Asked) -> Response {
+    answer::notice(app, StatusCode::OK, Notice::Success, &Settings::default(), asked.wording(), None)
 }
 
 /// A page in the form's place.
@@ -297,7 +322,7 @@ fn page(app: &App, status: StatusCode, step: Step) -> Response {
 }
 
 fn about(told: &Told) -> About {
-    let words = &defaults::of(&told.language).page;
+    let words = languages::messages(&told.language);
     let facts = [(words.from, &told.merchant), (words.amount, &told.amount), (words.card, &told.card)];
     let support = &told.support;
     let link = support
@@ -328,7 +353,14 @@ fn clean(code: &str) -> String {
 }
 
 fn sent(code: String, filled: &FilledForm, address: String) -> Sent {
-    let mut sent = Sent { code, ticket: None, entry: Entry::default(), address };
+    let mut sent = Sent {
+        code,
+        ticket: None,
+        entry: Entry::default(),
+        address,
+        submit_id: filled.find(fill::SUBMIT_ID).unwrap_or_default().to_owned(),
+        content: filled.content(),
+    };
     for (name, text) in filled.iter() {
         if name == TICKET {
             sent.ticket = Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -349,7 +381,10 @@ async fn answer_script(app: &App, sent: &Sent) -> Result<Response, ApiError> {
             Ok(axum::Json(done).into_response())
         }
         Err(SubmitError::Fields(errors, _)) => Err(super::form::field_errors(&errors, Field::name).into()),
-        Err(SubmitError::Form(text)) => Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", text)),
+        Err(SubmitError::Form(why)) => {
+            let detail = said(why, languages::ENGLISH);
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", detail))
+        }
         Err(SubmitError::Gone | SubmitError::Passcode) => Err(ApiError::not_found()),
         Err(SubmitError::Failed(error)) => Err(error.into()),
     }
@@ -358,21 +393,31 @@ async fn answer_script(app: &App, sent: &Sent) -> Result<Response, ApiError> {
 /// For the plain form: the address of the page that comes next.
 async fn answer_plain(app: &App, sent: &Sent) -> Result<String, ApiError> {
     let at = format!("/r/{}", clean(&sent.code));
-    let outcome = match submit::submit(&app.core, sent).await {
+    let submitted = submit::submit(&app.core, sent).await;
+    let Some(owner) = link::owner(&app.core, &sent.code).await? else { return Ok(at) };
+    let outcome = match submitted {
         Ok(()) => kept(Vec::new(), Networks::NONE, None, sent, true),
         Err(SubmitError::Fields(errors, networks)) => {
             let errors = errors.iter().map(|e| (e.field.name().to_owned(), e.problem.code().to_owned()));
             kept(errors.collect(), networks, None, sent, false)
         }
-        Err(SubmitError::Form(text)) => {
-            kept(Vec::new(), Networks::NONE, Some((422, text.to_owned())), sent, false)
+        Err(SubmitError::Form(why)) => {
+            let failure = Some((422, said(why, &owner.language)));
+            kept(Vec::new(), Networks::NONE, failure, sent, false)
         }
         Err(SubmitError::Gone | SubmitError::Passcode) => return Ok(at),
         Err(SubmitError::Failed(error)) => return Err(error.into()),
     };
-    let owner = link::owner(&app.core, &sent.code).await?.ok_or(RequestError::Unknown)?;
-    let id = results::keep(&app.core, &owner.0, owner.1, &outcome).await?;
-    Ok(format!("{at}/result/{id}"))
+    let id = results::keep(&app.core, &owner.merchant, owner.mode, &outcome).await?;
+    Ok(format!("{at}/result/{id}?{LOCALE}={}", wording(&owner.language).lang))
+}
+
+/// A refusal as a whole, in words for its reader.
+fn said(why: NotTaken, language: &str) -> String {
+    match why {
+        NotTaken::NoCard => languages::messages(language).no_card.to_owned(),
+        NotTaken::Values => wording(language).get(Text::AlertRefused).to_owned(),
+    }
 }
 
 fn kept(
@@ -392,7 +437,12 @@ fn kept(
         form,
         unique_id,
         secret: sent.ticket.clone().unwrap_or_default(),
-        hidden: Vec::new(),
+        // It may have been stored, if the failure was ours: the next try is the same submit.
+        hidden: Some(sent.submit_id.clone())
+            .filter(|id| once::is_id(id))
+            .map(|id| (fill::SUBMIT_ID.to_owned(), id))
+            .into_iter()
+            .collect(),
         values: keeps
             .iter()
             .map(|field| (field.name().to_owned(), sent.entry.value(*field).to_owned()))

@@ -8,12 +8,14 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use shared::Brand;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::wire::ErrorBlock;
+use crate::capture::brands;
 use crate::capture::endpoints::{self, NewEndpoint};
-use crate::capture::forms;
+use crate::capture::forms::{self, Worn};
 use crate::capture::ttl::Ttl;
 use crate::crypto::token::Algorithm;
 use crate::http::booking::{Booker, Query, card_uri};
@@ -36,6 +38,11 @@ const USES: u32 = 20;
 #[utoipa::path(get, path = "/api/payments/capturecard", tag = "card URIs",
     params(("sessionToken" = Option<String>, Query, description = "From `POST /api/payments/paycard/tempsession`."),
         ("cvv" = Option<bool>, Query, description = "Whether the security code is asked for; default false."),
+        ("cardTypes" = Option<String>, Query, description = "The card types that are taken, separated by commas; all where it is left out."),
+        ("defaultCardType" = Option<String>, Query, description = "The card type that is preferred for cards of two brands."),
+        ("autoDetectCardType" = Option<bool>, Query, description = "Only true: the form always tells the card type from the number."),
+        ("brand" = Option<String>, Query, description = "A hosted form of the merchant whose look and languages the page takes; other names change nothing."),
+        ("css" = Option<String>, Query, description = "A hosted form of the merchant whose stylesheet the page takes; other names change nothing."),
         ("creatorReference" = Option<String>, Query, description = "The card's reference."),
         ("eliminateCardDuplication" = Option<bool>, Query, description = "Whether the same number under the same reference keeps its token."),
         ("postMessageHost" = Option<String>, Query, description = "The origin that frames the page and is told results."),
@@ -46,7 +53,8 @@ const USES: u32 = 20;
     security(("session" = []), ("basic" = []), ("api_key" = [])))]
 pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Response, ApiError> {
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
-    let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?).await?;
+    let worn = Worn { brand: query.find("brand"), css: query.find("css") };
+    let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?, &worn).await?;
     let managed = KeyAccess { user: MANAGED.to_owned(), passphrase: Zeroizing::default() };
     let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query)?).await?;
     // The page is answered here and not by a redirect: so its secret stands in no address.
@@ -88,6 +96,9 @@ fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
             members.insert(name.to_owned(), value);
         }
     };
+    if let Some(types) = card_types(query)? {
+        set("card_types", json!(types));
+    }
     if let Some(origin) = query.find("postmessagehost") {
         set("allowed_origins", json!([origin]));
     }
@@ -101,6 +112,45 @@ fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
         );
     }
     Ok(Members::parse(body.to_string().as_bytes())?)
+}
+
+/// The brands that are taken, the preferred one first: of a card of two brands it is the one that is used.
+fn card_types(query: &Query) -> Result<Option<Vec<&'static str>>, ApiError> {
+    if !query.flag("autodetectcardtype", true)? {
+        let detail = "The form always tells the card type from the number; leave autoDetectCardType out.";
+        return Err(Invalid::new("/autoDetectCardType", "unsupported", detail).into());
+    }
+    let mut taken = Vec::new();
+    for name in
+        query.find("cardtypes").unwrap_or_default().split([',', ';']).filter(|name| !name.trim().is_empty())
+    {
+        let brand = named("cardTypes", name)?;
+        if !taken.contains(&brand) {
+            taken.push(brand);
+        }
+    }
+    let Some(preferred) = query.find("defaultcardtype") else {
+        return Ok(Some(taken).filter(|taken| !taken.is_empty()));
+    };
+    let preferred = named("defaultCardType", preferred)?;
+    if taken.is_empty() {
+        // Without a list all are taken, those too that have no name here.
+        taken.extend(Brand::ALL.into_iter().map(Brand::wire).chain([Brand::Other.wire()]));
+    } else if !taken.contains(&preferred) {
+        let detail = "defaultCardType has to be one of cardTypes.";
+        return Err(Invalid::new("/defaultCardType", "unknown", detail).into());
+    }
+    taken.retain(|brand| *brand != preferred);
+    taken.insert(0, preferred);
+    taken.dedup();
+    Ok(Some(taken))
+}
+
+fn named(parameter: &str, name: &str) -> Result<&'static str, Invalid> {
+    let told = || {
+        Invalid::new(format!("/{parameter}"), "unknown", format!("{parameter} names an unknown card type."))
+    };
+    brands::named(name).map(Brand::wire).ok_or_else(told)
 }
 
 /// An absolute https address; on this machine itself http will do.

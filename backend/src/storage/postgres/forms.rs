@@ -93,6 +93,10 @@ impl Forms for PostgresTransaction {
         }))
     }
 
+    async fn add_submit(&mut self, submit: FormSubmit) -> Result<()> {
+        insert_submits(self, &[submit]).await
+    }
+
     async fn find_submit_by_secret_name(&mut self, id_hash: String) -> Result<Option<FormSubmit>> {
         let sql = "SELECT merchant_id, mode, sealed, expires_at FROM form_submit WHERE id_hash = $1";
         let Some(row) = self.one(sql, &[&id_hash]).await? else { return Ok(None) };

@@ -87,6 +87,17 @@ impl Requests for PostgresTransaction {
         self.all(&sql, &[&now.millis(), &i64::from(most)]).await?.iter().map(read).collect()
     }
 
+    async fn sweep_requests(&mut self, before: Timestamp, most: u32) -> Result<u64> {
+        let sql = "WITH ended AS (
+                       SELECT id FROM card_request WHERE open_until IS NULL AND status_at < $1
+                       ORDER BY status_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+                   ), history AS (
+                       DELETE FROM card_request_status WHERE request_id IN (SELECT id FROM ended)
+                   )
+                   DELETE FROM card_request WHERE id IN (SELECT id FROM ended)";
+        self.execute(sql, &[&before.millis(), &i64::from(most)]).await
+    }
+
     async fn add_status(&mut self, merchant: MerchantId, change: StatusChange) -> Result<()> {
         self.add(
             "INSERT INTO card_request_status (request_id, number, merchant_id, status, at)

@@ -127,6 +127,10 @@ impl Forms for SqliteTransaction {
         .await
     }
 
+    async fn add_submit(&mut self, submit: FormSubmit) -> Result<()> {
+        self.run(move |c| add_submit(c, &submit)).await
+    }
+
     async fn find_submit_by_secret_name(&mut self, id_hash: String) -> Result<Option<FormSubmit>> {
         self.run(move |c| {
             let sql = "SELECT merchant_id, mode, sealed, expires_at FROM form_submit WHERE id_hash = ?1";

@@ -44,6 +44,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
     (9, include_str!("../../../migrations/sqlite/0009_transactions.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
+    (12, include_str!("../../../migrations/sqlite/0012_phone.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

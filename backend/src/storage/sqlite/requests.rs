@@ -107,6 +107,18 @@ impl Requests for SqliteTransaction {
         .await
     }
 
+    async fn sweep_requests(&mut self, before: Timestamp, most: u32) -> Result<u64> {
+        self.run(move |c| {
+            let ended = "SELECT id FROM card_request WHERE open_until IS NULL AND status_at < ?1
+                         ORDER BY status_at, id LIMIT ?2";
+            let limits = params![before.millis(), most];
+            c.execute(&format!("DELETE FROM card_request_status WHERE request_id IN ({ended})"), limits)?;
+            let swept = c.execute(&format!("DELETE FROM card_request WHERE id IN ({ended})"), limits)?;
+            Ok(u64::try_from(swept).unwrap_or(u64::MAX))
+        })
+        .await
+    }
+
     async fn add_status(&mut self, merchant: MerchantId, change: StatusChange) -> Result<()> {
         self.run(move |c| {
             c.execute(
