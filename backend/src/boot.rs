@@ -1,5 +1,6 @@
 //! Start-up: from settings to a running server, and down again. The one place that chooses engines and keys.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::crypto::CryptoError;
 use crate::crypto::entropy::{Entropy, OsEntropy};
 use crate::crypto::root::{HeldRootKey, LocalRootKey, Pkcs11RootKey};
 use crate::gateways::Gateway;
+use crate::gateways::described::{Described, DescriptionError};
 use crate::gateways::sandbox::Sandbox;
 use crate::http::{App, Proxies};
 use crate::model::{Clock, SystemClock};
@@ -68,6 +70,9 @@ pub enum BootError {
     /// A setting that turns out to be unusable.
     #[error("{0} is not usable; allowed: {1}")]
     Setting(&'static str, String),
+    /// A file that describes a gateway.
+    #[error(transparent)]
+    Gateway(#[from] DescriptionError),
     /// The outgoing client.
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
@@ -114,7 +119,7 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     let worker = Arc::new(Worker::new(core.clone(), couriers(settings, &core, &callbacks)?));
     let sandbox = Arc::new(Sandbox::new(core.clone(), &settings.public_url, settings.gateways.sandbox));
     Ok(App {
-        operations: Arc::new(operations(settings, &core, &sandbox)),
+        operations: Arc::new(operations(settings, &core, &sandbox)?),
         sandbox,
         updater: updater(&core),
         core,
@@ -131,12 +136,18 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
 }
 
 /// Calls to gateways: the gateways by name, what routes to them, and what files their results.
-fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Operations {
+fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Result<Operations, BootError> {
     let simulator: Arc<dyn Gateway> = Arc::<Sandbox>::clone(sandbox);
-    let gateways = [(SANDBOX.to_owned(), simulator)].into();
+    let mut gateways: BTreeMap<_, _> = [(SANDBOX.to_owned(), simulator)].into();
+    let allowed = Allowed { networks: settings.allowed_networks.clone(), plain_http: false };
+    let outgoing = Arc::new(Outgoing::new(allowed)?);
+    for (name, file) in &settings.gateways.described {
+        let gateway = Described::open(file, Arc::clone(&outgoing), Arc::clone(&core.entropy))?;
+        gateways.insert(name.clone(), Arc::new(gateway));
+    }
     let routes = Routes::new(settings.gateways.services.clone());
     let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(TransactionOwner)];
-    Operations::new(core.clone(), gateways, routes, owners)
+    Ok(Operations::new(core.clone(), gateways, routes, owners))
 }
 
 /// The account updater. Live cards have no scheme to be asked yet.

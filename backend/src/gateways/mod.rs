@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{CardNumber, Cvv, Expiry};
 
-use crate::model::{Money, OperationId};
+use crate::model::{Money, OperationId, OperationKind};
 
+pub mod described;
 pub mod sandbox;
 
 /// A way to an acquirer. Every call is named by its operation's id, which the gateway takes as the idempotency key:
@@ -30,7 +31,7 @@ pub trait Gateway: Send + Sync {
     /// Goes on after the payer has been with the issuer, with the parameters that came back.
     async fn complete_authentication(
         &self,
-        order: &OperationId,
+        known: &Known,
         returned: &[(String, String)],
     ) -> Result<Answer, Unknown>;
 
@@ -44,7 +45,7 @@ pub trait Gateway: Send + Sync {
     async fn refund(&self, follow_up: &FollowUp) -> Result<Answer, Unknown>;
 
     /// What became of an operation: `None` where the gateway never heard of it.
-    async fn inquire(&self, operation: &OperationId) -> Result<Option<Answer>, Unknown>;
+    async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown>;
 }
 
 /// How long a gateway is waited for.
@@ -113,6 +114,21 @@ pub struct Payer {
     pub browser: Vec<(String, String)>,
 }
 
+/// What is known of an operation that was made before.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The operation.
+    pub operation: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// How much.
+    pub amount: Money,
+    /// What the gateway called it, where it has said so.
+    pub reference: Option<String>,
+    /// What the gateway called the original of a capture, void or refund.
+    pub original_reference: Option<String>,
+}
+
 /// A capture, void or refund.
 #[derive(Clone, Debug)]
 pub struct FollowUp {
@@ -153,6 +169,19 @@ pub enum Answer {
         /// What the gateway calls it.
         reference: String,
     },
+}
+
+impl Answer {
+    /// What the gateway calls it; `None` where it did not tell.
+    pub fn reference(&self) -> Option<&str> {
+        let reference = match self {
+            Self::Approved(approval) => &approval.reference,
+            Self::Declined(decline) => &decline.reference,
+            Self::Challenge(challenge) => &challenge.reference,
+            Self::Pending { reference } => reference,
+        };
+        Some(reference.as_str()).filter(|reference| !reference.is_empty())
+    }
 }
 
 /// Facts of an approval. Empty where the gateway does not tell.
@@ -203,7 +232,9 @@ pub struct Decline {
 /// Where the payer has to go, by an HTML form.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Challenge {
-    /// The issuer's address.
+    /// The form's method: `POST`, as the schemes have it, or `GET`.
+    pub method: String,
+    /// The issuer's address; of a `GET` without its query, which stands in the fields.
     pub action: String,
     /// The form's fields in their order; the way back is among them.
     pub params: Vec<(String, String)>,

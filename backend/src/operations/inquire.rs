@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::run::in_time;
+use super::run::{in_time, known};
 use super::settle::next_inquiry;
 use super::{OperationError, Operations, START};
+use crate::gateways::Known;
 use crate::model::{Operation, OperationState};
 
 /// So many in one go; the next one goes on.
@@ -62,9 +63,9 @@ impl Operations {
                 Ok(())
             };
         };
-        let Some(operation) = self.lease(seen).await? else { return Ok(()) };
+        let Some((operation, known)) = self.lease(seen).await? else { return Ok(()) };
         let gateway = self.gateway(&operation)?;
-        match in_time(&*gateway, gateway.inquire(&operation.id)).await {
+        match in_time(&*gateway, gateway.inquire(&known)).await {
             Ok(Some(answer)) => self.settle(&operation, Some(answer)).await.map(drop),
             Ok(None) if operation.state != OperationState::Sent => {
                 tracing::error!(operation = %operation.id, "the gateway has forgotten an operation that it answered");
@@ -82,14 +83,15 @@ impl Operations {
     }
 
     /// Puts the next inquiry off, so that of several nodes one asks now. `None` where somebody else was faster.
-    async fn lease(&self, mut operation: Operation) -> Result<Option<Operation>, OperationError> {
+    async fn lease(&self, mut operation: Operation) -> Result<Option<(Operation, Known)>, OperationError> {
         operation.inquire_at = next_inquiry(&operation, self.core.now());
         let mut transaction = self.core.store.begin().await?;
         if !transaction.update_operation(operation.clone()).await? {
             return Ok(None);
         }
+        let known = known(&mut *transaction, &operation).await?;
         transaction.commit().await?;
         operation.version += 1;
-        Ok(Some(operation))
+        Ok(Some((operation, known)))
     }
 }

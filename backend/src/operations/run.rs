@@ -10,11 +10,12 @@ use super::settle::{Settled, TRIES, answer_of, find};
 use super::{CardSource, GivenCard, OperationError, Owner};
 use crate::access::Caller;
 use crate::core::{Actor, Core};
-use crate::gateways::{Answer, FollowUp, Gateway, Order, Unknown};
+use crate::gateways::{Answer, FollowUp, Gateway, Known, Order, Unknown};
 use crate::model::{
     AuditEntry, CardId, DestinationKind, Mode, Operation, OperationKind, OperationState, Outcome, OwnerKind,
     Scopes, Use,
 };
+use crate::storage::Transaction;
 use crate::vault::VaultError;
 use crate::vault::within::{self, Managed};
 
@@ -100,6 +101,7 @@ impl Operations {
             return Ok(Settled::stored(operation));
         }
         let gateway = self.gateway(&operation)?;
+        let known = known(&mut *transaction, &operation).await?;
         // Should the answer be lost, it is asked for soon. That somebody else does the same is no harm.
         let now = self.core.now();
         operation.inquire_at = now.plus(gateway.patience().inquiry);
@@ -107,7 +109,7 @@ impl Operations {
             operation.version += 1;
         }
         transaction.commit().await?;
-        let call = gateway.complete_authentication(&operation.id, returned);
+        let call = gateway.complete_authentication(&known, returned);
         let answer = in_time(&*gateway, call).await;
         Ok(self.answered(operation, answer).await)
     }
@@ -294,6 +296,25 @@ impl Operations {
             amount: operation.amount,
         })
     }
+}
+
+/// What a gateway is told of an operation that was made before.
+pub(super) async fn known(
+    transaction: &mut dyn Transaction,
+    operation: &Operation,
+) -> Result<Known, OperationError> {
+    let reference_of = |operation: &Operation| answer_of(operation)?.reference().map(str::to_owned);
+    let original = match &operation.parent {
+        Some(parent) => transaction.find_operation(operation.merchant.clone(), parent.clone()).await?,
+        None => None,
+    };
+    Ok(Known {
+        operation: operation.id.clone(),
+        kind: operation.kind,
+        amount: operation.amount,
+        reference: reference_of(operation),
+        original_reference: original.as_ref().and_then(reference_of),
+    })
 }
 
 /// Waits for a call as long as its gateway is worth it.

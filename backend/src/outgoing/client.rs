@@ -148,11 +148,22 @@ impl Outgoing {
     pub async fn get(&self, url: &Url, max_bytes: usize) -> Result<Fetched, OutgoingError> {
         self.check(url)?;
         let response = self.client.get(url.clone()).send().await.map_err(from_reqwest)?;
-        let status = response.status().as_u16();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers =
-            response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        Ok(Fetched { status, headers, body: body(response, max_bytes).await? })
+        fetched(response, max_bytes).await
+    }
+
+    /// Sends a request with these headers and reads the whole answer, of at most `max_bytes`. Any status is an answer.
+    pub async fn exchange(
+        &self,
+        (method, url): (&str, &Url),
+        headers: &[(String, String)],
+        sent: Vec<u8>,
+        max_bytes: usize,
+    ) -> Result<Fetched, OutgoingError> {
+        self.check(url)?;
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_| OutgoingError::Setup("no method of HTTP".to_owned()))?;
+        let request = self.client.request(method, url.clone()).headers(header_map(headers)?).body(sent);
+        fetched(request.send().await.map_err(from_reqwest)?, max_bytes).await
     }
 
     /// Sends a body with these headers and keeps the head of the answer. Any status is an answer.
@@ -265,6 +276,13 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OutgoingError> 
         map.append(parsed, HeaderValue::try_from(value.as_str()).map_err(|_| refused())?);
     }
     Ok(map)
+}
+
+async fn fetched(response: reqwest::Response, max_bytes: usize) -> Result<Fetched, OutgoingError> {
+    let status = response.status().as_u16();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Ok(Fetched { status, headers, body: body(response, max_bytes).await? })
 }
 
 async fn body(mut response: reqwest::Response, max_bytes: usize) -> Result<Vec<u8>, OutgoingError> {

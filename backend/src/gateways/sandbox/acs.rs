@@ -40,7 +40,12 @@ pub fn challenge(core: &Core, page: &str, operation: &OperationId, reference: &s
         ("PaReq".to_owned(), sign(core, operation, "?")),
         ("TermUrl".to_owned(), back.to_owned()),
     ];
-    Challenge { action: page.to_owned(), params: params.into(), reference: reference.to_owned() }
+    Challenge {
+        method: "POST".to_owned(),
+        action: page.to_owned(),
+        params: params.into(),
+        reference: reference.to_owned(),
+    }
 }
 
 /// The operation that a `PaReq` is about, if it is one of ours.

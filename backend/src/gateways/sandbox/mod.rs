@@ -14,8 +14,8 @@ use url::Url;
 pub use faults::{Fault, Faults};
 
 use super::{
-    Answer, Approval, CardInUse, Challenge, Checks, Credential, Decline, FollowUp, Gateway, Order, Patience,
-    Unknown,
+    Answer, Approval, CardInUse, Challenge, Checks, Credential, Decline, FollowUp, Gateway, Known, Order,
+    Patience, Unknown,
 };
 use crate::core::Core;
 use crate::crypto::entropy;
@@ -215,11 +215,11 @@ impl Gateway for Sandbox {
 
     async fn complete_authentication(
         &self,
-        order: &OperationId,
+        known: &Known,
         returned: &[(String, String)],
     ) -> Result<Answer, Unknown> {
-        let verdict = acs::returned(&self.core, order, returned);
-        self.serve(&Request::Return(order, verdict)).await
+        let verdict = acs::returned(&self.core, &known.operation, returned);
+        self.serve(&Request::Return(&known.operation, verdict)).await
     }
 
     async fn capture(&self, follow_up: &FollowUp) -> Result<Answer, Unknown> {
@@ -234,8 +234,8 @@ impl Gateway for Sandbox {
         self.serve(&Request::FollowUp(OperationKind::Refund, follow_up)).await
     }
 
-    async fn inquire(&self, operation: &OperationId) -> Result<Option<Answer>, Unknown> {
-        book::inquire(&self.core, operation).await
+    async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown> {
+        book::inquire(&self.core, &known.operation).await
     }
 }
 

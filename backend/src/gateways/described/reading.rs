@@ -1,0 +1,138 @@
+//! Reading a gateway's answer by its description.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+use url::Url;
+
+use super::description::{Call, Description, Reading};
+use crate::gateways::{Answer, Approval, Challenge, Checks, Decline, Unknown};
+
+/// What a gateway answered.
+pub struct Answered {
+    /// The status of HTTP.
+    pub http: u16,
+    facts: Value,
+}
+
+impl Answered {
+    /// An answer; a body that is no JSON is none.
+    pub fn new(http: u16, body: &[u8]) -> Self {
+        let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+        let body = body.map_or(Value::UNDEFINED, |body| Value::from(Serde(&body)));
+        Self { http, facts: Value::from_pairs([("http", Value::from(http)), ("body", body)]) }
+    }
+}
+
+/// Whether the answer to an inquiry says that the gateway never heard of the operation.
+pub fn is_unheard(description: &Description, call: &Call, answered: &Answered) -> Result<bool, Unknown> {
+    let Some(reading) = description.reading(call) else { return Ok(false) };
+    description.holds(reading.unheard.as_ref(), &answered.facts).map_err(unreadable)
+}
+
+/// What an answer means; `None` where it fits no condition. No value that holds the number is kept.
+pub fn read(
+    description: &Description,
+    call: &Call,
+    answered: &Answered,
+    number: Option<&str>,
+) -> Result<Option<Answer>, Unknown> {
+    let Some(reading) = description.reading(call) else { return Ok(None) };
+    let told = Told { description, reading, facts: &answered.facts, number };
+    told.answer().map_err(unreadable)
+}
+
+struct Told<'t> {
+    description: &'t Description,
+    reading: &'t Reading,
+    facts: &'t Value,
+    number: Option<&'t str>,
+}
+
+impl Told<'_> {
+    fn answer(&self) -> Result<Option<Answer>, minijinja::Error> {
+        let holds = |condition: &Option<String>| self.description.holds(condition.as_ref(), self.facts);
+        Ok(Some(if holds(&self.reading.approved)? {
+            Answer::Approved(self.approval()?)
+        } else if holds(&self.reading.challenged)? {
+            // A challenge that leads nowhere cannot be met, and may still be charged: unknown.
+            let Some(challenge) = self.challenge()? else { return Ok(None) };
+            Answer::Challenge(challenge)
+        } else if holds(&self.reading.pending)? {
+            Answer::Pending { reference: self.value("reference")? }
+        } else if holds(&self.reading.declined)? {
+            Answer::Declined(self.decline()?)
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    fn approval(&self) -> Result<Approval, minijinja::Error> {
+        Ok(Approval {
+            reference: self.value("reference")?,
+            approval_code: self.value("approval_code")?,
+            rrn: self.value("rrn")?,
+            scheme_reference: Some(self.value("scheme_reference")?).filter(|text| !text.is_empty()),
+            bank_code: self.value("bank_code")?,
+            checks: self.checks()?,
+            authenticated: self.value("authenticated")? == "true",
+        })
+    }
+
+    fn decline(&self) -> Result<Decline, minijinja::Error> {
+        Ok(Decline {
+            reference: self.value("reference")?,
+            resolution: self.description.resolution(&self.value("resolution")?),
+            bank_code: self.value("bank_code")?,
+            message: self.value("message")?,
+            checks: self.checks()?,
+        })
+    }
+
+    fn checks(&self) -> Result<Checks, minijinja::Error> {
+        Ok(Checks {
+            cvv: self.value("cvv_check")?,
+            address: self.value("address_check")?,
+            zip: self.value("zip_check")?,
+        })
+    }
+
+    /// `None` without an address on the web.
+    fn challenge(&self) -> Result<Option<Challenge>, minijinja::Error> {
+        let Ok(mut url) = Url::parse(&self.value("challenge_url")?) else { return Ok(None) };
+        if !matches!(url.scheme(), "https" | "http") {
+            return Ok(None);
+        }
+        let method = self.value("challenge_method")?;
+        let method = if method.eq_ignore_ascii_case("get") { "GET" } else { "POST" };
+        let mut params = self.params()?;
+        if method == "GET" {
+            // A form replaces the query of its address.
+            let query: Vec<_> =
+                url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+            params.splice(0..0, query);
+            url.set_query(None);
+        }
+        let reference = self.value("reference")?;
+        Ok(Some(Challenge { method: method.to_owned(), action: url.to_string(), params, reference }))
+    }
+
+    fn params(&self) -> Result<Vec<(String, String)>, minijinja::Error> {
+        let Some(expression) = &self.reading.challenge_params else { return Ok(Vec::new()) };
+        let fields = self.description.evaluate(expression, self.facts)?;
+        if fields.is_undefined() || fields.is_none() {
+            return Ok(Vec::new());
+        }
+        fields.try_iter()?.map(|name| Ok((name.to_string(), fields.get_item(&name)?.to_string()))).collect()
+    }
+
+    fn value(&self, name: &str) -> Result<String, minijinja::Error> {
+        let Some(template) = self.reading.values.get(name) else { return Ok(String::new()) };
+        let text = self.description.text(template, self.facts)?.trim().to_owned();
+        let holds_number = self.number.is_some_and(|number| text.contains(number));
+        Ok(if holds_number || text == "none" { String::new() } else { text })
+    }
+}
+
+fn unreadable(error: minijinja::Error) -> Unknown {
+    Unknown(format!("an answer that cannot be read: {:?}", error.kind()))
+}
