@@ -31,6 +31,7 @@ mod engines;
 mod folds;
 mod forms;
 mod idempotent_calls;
+mod gateway;
 mod installation;
 mod keys;
 mod limits;

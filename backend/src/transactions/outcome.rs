@@ -226,10 +226,10 @@ async fn replace_card(
         return Ok(transaction.delete_card(row.merchant.clone(), card).await?);
     };
     let caller = company::acting(&row.merchant, row.mode, "", "");
-    let told = Person::open(core, &caller, &token.id, &row.sealed).await?;
-    let mut person = Person::open(core, &caller, &token.id, &token.sealed).await?;
+    let told = Person::open(core, transaction, &caller, &token.id, &row.sealed).await?;
+    let mut person = Person::open(core, transaction, &caller, &token.id, &token.sealed).await?;
     person.merge(&told);
-    token.sealed = person.seal(core, &caller, &token.id).await?;
+    token.sealed = person.seal(core, transaction, &caller, &token.id).await?;
     token.scheme_reference = scheme_reference(answer).or(token.scheme_reference);
     put_card(core, transaction, token, card).await
 }
