@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use backend::core::Actor;
 use backend::gateways::sandbox::Fault;
+use backend::gateways::sandbox::acs::Verdict;
+use backend::gateways::{Credential, Order, Payer};
 use backend::model::{
-    Clock as _, GatewayToken, Mode, Timestamp, TransactionFilter, TransactionId, TransactionState,
-    UpdateCause, UpdateState,
+    Clock as _, GatewayToken, Mode, Money, OperationKind, OwnerKind, Timestamp, TransactionFilter,
+    TransactionId, TransactionState, UpdateCause, UpdateState,
 };
+use backend::operations::{self, CardSource, OperationError, Plan, SANDBOX};
 use backend::transactions::{hash, is_switched_off};
+use backend::vault::VaultError;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -35,6 +40,8 @@ on_both_engines! {
     cards_that_end_this_month_are_asked_about_once,
     a_run_goes_page_by_page,
     a_deleted_card_takes_its_token_along,
+    the_payer_is_sent_to_the_issuer_and_comes_back,
+    the_card_of_a_disabled_token_pays_no_invoice,
 }
 
 /// Receivers run on loopback without TLS.
@@ -480,4 +487,86 @@ async fn a_deleted_card_takes_its_token_along(app: TestApp) {
     refused(&shop.rebill(&app, &token).await, "102", "original_transaction_id");
     let known = shown(&shop, &app, &token).await;
     assert!(known.get("card_token").is_none() && known["response_code"] == "1", "what was done was done");
+}
+
+async fn the_payer_is_sent_to_the_issuer_and_comes_back(app: TestApp) {
+    let shop = Shop::of(&app);
+    let asks = |id: &str| {
+        json!({
+            "merchant_order_id": id, "transaction_type": "AUTH_CAPTURE", "subscription_type": "INIT",
+            "amount": "10.00", "currency_code_iso3": "GBP",
+        })
+    };
+    let more = json!({ "billing": card("5123817234060000", "122030"), "tds": { "action": "ENQUIRE" } });
+    let comes_back = async |transaction: &str, pares: &str| {
+        let transaction =
+            json!({ "transaction_type": "AUTH_CAPTURE", "original_transaction_id": transaction });
+        shop.transact(&app, transaction, json!({ "tds": { "action": "SETTLEMENT", "pares": pares } })).await
+    };
+    for (verdict, expected) in [(Verdict::Failed, "101"), (Verdict::Proven, "1")] {
+        let id = order();
+        let sent = shop.transact(&app, asks(&id), more.clone()).await;
+        assert_eq!(code(&sent), "501", "{sent}");
+        assert_eq!(sent["tds"]["url"], "https://cards.example/sandbox/acs");
+        let number = text(&sent["transaction_id"]);
+        let waiting = app.app.sandbox.challenge(&text(&sent["tds"]["pareq"])).await.unwrap();
+        let (operation, ..) = waiting.expect("the simulator knows what it asked");
+        let pares = app.app.sandbox.pares(&operation, verdict);
+        refused(&comes_back("1234567890", &pares).await, "102", "original_transaction_id");
+        for _ in 0..2 {
+            let answer = comes_back(&number, &pares).await;
+            assert_eq!((code(&answer).as_str(), &answer["transaction_id"]), (expected, &json!(number)));
+        }
+        let rebill = shop.rebill(&app, &number).await;
+        if expected == "1" {
+            assert_eq!(code(&rebill), "1");
+        } else {
+            refused(&rebill, "102", "original_transaction_id");
+        }
+    }
+    refused(&comes_back("", "x").await, "102", "original_transaction_id");
+}
+
+async fn the_card_of_a_disabled_token_pays_no_invoice(app: TestApp) {
+    let shop = Shop::of(&app);
+    let token = shop.good_token(&app).await;
+    let found = find(&app, &token).await.unwrap().card;
+    assert_eq!(code(&shop.manage(&app, "DISABLE", &token, json!({})).await), "1");
+    let core = &app.app.core;
+    let plan = Plan {
+        merchant: app.id.clone(),
+        mode: Mode::Test,
+        owner: OwnerKind::Invoice,
+        owner_id: "cpi_1",
+        kind: OperationKind::Sale,
+        parent: None,
+        card: Some(found.clone()),
+        gateway: SANDBOX.to_owned(),
+        amount: Money::parse("1.00", "GBP").unwrap(),
+    };
+    let mut transaction = core.store.begin().await.unwrap();
+    let operation = operations::begin(core, &mut *transaction, plan).await.unwrap();
+    transaction.commit().await.unwrap();
+    let order = Order {
+        operation: operation.id.clone(),
+        amount: operation.amount,
+        takes: true,
+        reference: "r".to_owned(),
+        description: String::new(),
+        credential: Credential::StoredByMerchant { reason: "recurring".to_owned(), scheme_reference: None },
+        payer: Payer::default(),
+        return_url: None,
+    };
+    let actor = Actor {
+        merchant: Some(app.id.clone()),
+        mode: Some(Mode::Test),
+        name: "x".into(),
+        address: String::new(),
+    };
+    let source = CardSource::Stored { card: found, cvv: None };
+    let id = operation.id.clone();
+    let charged = app.app.operations.charge(&actor, operation, order, source).await;
+    let Err(OperationError::Vault(VaultError::Invalid(problems))) = charged else { panic!("it was charged") };
+    assert_eq!((problems[0].pointer.as_str(), problems[0].code), ("/token", "disabled"));
+    assert!(app.app.sandbox.entry(&id).await.unwrap().is_none(), "the gateway never heard of it");
 }

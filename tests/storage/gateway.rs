@@ -117,7 +117,8 @@ async fn a_company_comes_back_as_stored(db: Db) {
 
 async fn a_signed_request_is_new_once(db: Db) {
     let mut t = db.begin().await;
-    for (company, digest, is_new) in [("1", "a", true), ("1", "a", false), ("1", "b", true), ("2", "a", true)] {
+    for (company, digest, is_new) in [("1", "a", true), ("1", "a", false), ("1", "b", true), ("2", "a", true)]
+    {
         let taken = t.take_gateway_request(company.to_owned(), digest.to_owned(), NOW).await.unwrap();
         assert_eq!(taken, is_new, "{company} {digest}");
     }
@@ -158,7 +159,10 @@ async fn numbers_and_orders_are_unique(db: Db) {
         ..transaction(&shop, number)
     };
     let foreign = GatewayTransaction { merchant: other.merchant.clone(), ..fresh("1000000001", "x") };
-    assert!(matches!(t.add_transaction(foreign).await, Err(StoreError::Conflict)), "of the whole installation");
+    assert!(
+        matches!(t.add_transaction(foreign).await, Err(StoreError::Conflict)),
+        "of the whole installation"
+    );
     let same_order = fresh("1000000002", &row.order_id);
     assert!(matches!(t.add_transaction(same_order.clone()).await, Err(StoreError::Conflict)));
     // Another merchant's order, and one that is not held.
@@ -166,7 +170,8 @@ async fn numbers_and_orders_are_unique(db: Db) {
     t.add_transaction(foreign).await.unwrap();
     let free = GatewayTransaction { holds_order: false, ..fresh("1000000003", &row.order_id) };
     t.add_transaction(free).await.unwrap();
-    let holder = t.find_order(shop.merchant.clone(), Mode::Test, row.order_id.clone()).await.unwrap().unwrap();
+    let holder =
+        t.find_order(shop.merchant.clone(), Mode::Test, row.order_id.clone()).await.unwrap().unwrap();
     assert_eq!(holder.number, row.number);
     // A refused authorisation lets its order go.
     let refused = GatewayTransaction { holds_order: false, state: TransactionState::Refused, ..row.clone() };
@@ -178,12 +183,9 @@ async fn numbers_and_orders_are_unique(db: Db) {
 async fn transactions_are_listed_by_what_they_are_about(db: Db) {
     let shop = Shop::open(&db, "a").await;
     let mut t = db.begin().await;
-    for (number, token, original, order) in [
-        ("1", "1", "", "o1"),
-        ("2", "1", "", "o2"),
-        ("3", "1", "", "o2"),
-        ("4", "", "2", "o2"),
-    ] {
+    for (number, token, original, order) in
+        [("1", "1", "", "o1"), ("2", "1", "", "o2"), ("3", "1", "", "o2"), ("4", "", "2", "o2")]
+    {
         let row = GatewayTransaction {
             token: token.to_owned(),
             original: original.to_owned(),
@@ -203,7 +205,11 @@ async fn transactions_are_listed_by_what_they_are_about(db: Db) {
     assert_eq!(list(TransactionFilter::FollowUps("2".to_owned()), ALL).await, set(&["4"]));
     let page = Page { after: None, limit: 1 };
     assert_eq!(list(TransactionFilter::Order("o2".to_owned()), page).await.len(), 1);
-    assert_eq!(t.count_open(shop.merchant.clone(), Mode::Test, "1".to_owned()).await.unwrap(), 0, "no operation");
+    assert_eq!(
+        t.count_open(shop.merchant.clone(), Mode::Test, "1".to_owned()).await.unwrap(),
+        0,
+        "no operation"
+    );
 }
 
 async fn a_token_comes_back_as_stored_and_changed(db: Db) {
@@ -261,7 +267,8 @@ async fn tokens_are_paged_by_month(db: Db) {
     t.add_token(gone).await.unwrap();
     let ends = Some((expiry.year(), expiry.month()));
     let first = t.list_tokens(Mode::Test, ends, None, 2).await.unwrap();
-    let numbers = |tokens: &[GatewayToken]| tokens.iter().map(|token| token.number.clone()).collect::<Vec<_>>();
+    let numbers =
+        |tokens: &[GatewayToken]| tokens.iter().map(|token| token.number.clone()).collect::<Vec<_>>();
     assert_eq!(numbers(&first), numbers(&tokens[..2]));
     let rest = t.list_tokens(Mode::Test, ends, Some(first[1].id.clone()), 2).await.unwrap();
     assert_eq!(numbers(&rest), numbers(&tokens[2..]));
@@ -288,5 +295,8 @@ async fn updates_wait_and_are_finished_once(db: Db) {
     assert!(!t.finish_update(asked.clone()).await.unwrap(), "once");
     assert_eq!(t.waiting_updates(None, 9).await.unwrap().len(), 1);
     let history = t.list_updates(shop.merchant.clone(), Mode::Test, "1".to_owned(), 9).await.unwrap();
-    assert_eq!(history.iter().map(|update| format!("{update:?}")).collect::<Vec<_>>(), [format!("{asked:?}")]);
+    assert_eq!(
+        history.iter().map(|update| format!("{update:?}")).collect::<Vec<_>>(),
+        [format!("{asked:?}")]
+    );
 }

@@ -8,8 +8,8 @@ use backend::model::{CardRequest, Company, FormSubmit, Mode, PageResult, Webhook
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
-use crate::requests;
 use crate::gateway;
+use crate::requests;
 use crate::schema::binary_columns;
 use crate::shop::Shop;
 

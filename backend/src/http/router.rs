@@ -18,7 +18,9 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
-use super::{again, assets, booking, docs, gateway, headers, health, idempotency, openapi, pages, scripts, v1};
+use super::{
+    again, assets, booking, docs, gateway, headers, health, idempotency, openapi, pages, scripts, v1,
+};
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
 use crate::core::Core;

@@ -10,7 +10,7 @@ use super::person::Person;
 use super::reply::Reply;
 use super::run::Call;
 use super::updater::{is_test_number, queue_after_refusal};
-use super::{TransactionError, codes, outcome, until_won};
+use super::{TransactionError, codes, outcome, payer, until_won};
 use crate::gateways::{Credential, Order};
 use crate::json::{Members, Value};
 use crate::model::{
@@ -81,7 +81,7 @@ pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
         description: String::new(),
         credential,
         payer: person.payer(),
-        return_url: None,
+        return_url: payer::return_url(call),
     };
     let source = source(&transaction, input)?;
     let settled = call.operations.charge(&call.admitted.caller.actor(), operation, order, source).await?;

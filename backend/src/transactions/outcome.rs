@@ -7,7 +7,7 @@ use super::person::Person;
 use super::reply::Reply;
 use super::run::Call;
 use super::updater;
-use super::{TransactionError, codes};
+use super::{TransactionError, codes, payer};
 use crate::access::company;
 use crate::core::Core;
 use crate::gateways::Answer;
@@ -62,6 +62,9 @@ pub async fn reply(call: &Call<'_>, number: &str, settled: &Settled) -> Result<R
     let mut reply = Reply::about(row.code, &row.number);
     reply.bank_code = bank_code(settled.answer.as_ref()).to_owned();
     reply.more = facts(&row, settled.answer.as_ref());
+    if let (TransactionState::Open, Some(Answer::Challenge(challenge))) = (row.state, &settled.answer) {
+        return Ok(payer::challenged(reply, challenge));
+    }
     let makes_token = matches!(row.subscription, Some(Subscription::Init | Subscription::UpdateBilling));
     if let (true, TransactionState::Approved, Some(id)) = (makes_token, row.state, &row.card)
         && let Some(card) = transaction.lookup_card(row.merchant.clone(), id.clone()).await?
