@@ -1,6 +1,8 @@
 //! A canary number and code go through every call, also through those that are refused; afterwards they are
 //! looked for in logs, answers and everything that the database keeps, in every form that a text takes on.
 
+use backend::model::{Clock as _, SystemClock};
+use backend::transactions::hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -50,6 +52,7 @@ async fn no_canary_is_left(mut server: Server) {
     answers.extend(page_calls(&merchant).await);
     answers.extend(plain_form_calls(&merchant).await);
     answers.extend(stray_calls(&merchant).await);
+    answers.extend(gateway_calls(&server).await);
     assert!(
         answers.iter().any(|answer| answer.status == 200) && answers.iter().all(|answer| answer.status < 500)
     );
@@ -312,6 +315,74 @@ async fn plain_form_calls(client: &Client) -> Vec<Answer> {
     for body in refused() {
         let call = Call::new("POST", "/v1/capture/iframe/pcd").header("x-capture-secret", &endpoint.secret);
         answers.push(client.send(call.header("content-type", "application/json").body(body)).await);
+    }
+    answers
+}
+
+/// The gateway interface: cards where they belong, and everywhere else.
+async fn gateway_calls(server: &Server) -> Vec<Answer> {
+    let made = server.new_merchant(&["Gateway shop"]).await;
+    let (id, hash_code) = (text(&made["company_id"]), text(&made["company_hashcode"]));
+    let client = server.anonymous();
+    let orders = std::cell::Cell::new(0);
+    let call = async |path: &str, transaction: Value, billing: Value| {
+        orders.set(orders.get() + 1);
+        let order = transaction.get("merchant_order_id").map_or_else(|| format!("c{}", orders.get()), text);
+        let now = SystemClock.now().rfc3339();
+        let timestamp: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
+        let kind = transaction.get("transaction_type").map_or_else(String::new, text);
+        let fourth = transaction.get("original_transaction_id").filter(|_| !kind.starts_with("AUTH_"));
+        let fourth = fourth.map_or(order.clone(), text);
+        let mut body = json!({
+            "timestamp": timestamp, "company_id": id, "company_pass": made["company_pass"],
+            "request_hash": hash::signed(&[&timestamp, &kind, &id, &fourth], &hash_code),
+            "transaction": transaction, "billing": billing,
+        });
+        body["transaction"]["merchant_order_id"] = json!(order);
+        client.send(Call::new("POST", path).json(&body)).await
+    };
+    let card = json!({
+        "cardnumber": CANARY, "cardexp": "062031", "cardcvv": CODE, "cardholder_name": "Ada King",
+    });
+    let auth = |part: &str, more: Value| {
+        let mut transaction = json!({
+            "transaction_type": "AUTH_ONLY", "subscription_type": part, "amount": "1.00", "currency_code_iso3": "GBP",
+        });
+        transaction.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        transaction
+    };
+    let init = call("/api.php", auth("INIT", json!({})), card.clone()).await;
+    let token = text(&init.json()["transaction_id"]);
+    let of = |token: &str| json!({ "original_transaction_id": token });
+    let manage = |part: &str| json!({ "transaction_type": "SUBSCRIPTION_MANAGE", "subscription_type": part, "original_transaction_id": token });
+    let mut answers = vec![
+        init,
+        call("/api.php", auth("", json!({})), card.clone()).await,
+        call("/api.php", auth("UPDATE_BILLING", of(&token)), card.clone()).await,
+        call("/api.php", auth("REUSE", of(&token)), json!({ "cardcvv": CODE })).await,
+        call("/api.php", auth("REBILL", of(&token)), json!({})).await,
+    ];
+    assert!(answers.iter().all(|answer| answer.json()["response_code"] == "1"), "the canary was charged");
+    for (transaction, billing) in [
+        (auth("REBILL", of(&token)), card.clone()),
+        (auth("INIT", json!({ "amount": CANARY })), card.clone()),
+        (auth("INIT", json!({ "merchant_order_id": CANARY })), card.clone()),
+        (auth("INIT", json!({ "merchant_custom_1": CANARY, "currency_code_iso3": CODE })), card.clone()),
+        (auth("INIT", json!({ "transaction_type": CANARY })), card.clone()),
+        (auth(CANARY, json!({})), card.clone()),
+        (auth("REBILL", of(CANARY)), card.clone()),
+        (auth("INIT", json!({ "amount": "0" })), json!({ "card_token": CANARY })),
+        (auth("INIT", json!({})), json!({ "cardnumber": CANARY, "cardexp": CANARY, "cardcvv": CANARY })),
+        (manage("UPDATE_BILLING"), card.clone()),
+        (manage("UPDATE_BILLING"), json!({ "billing_street": CANARY, "billing_city": CODE })),
+        (manage("DISABLE"), card.clone()),
+    ] {
+        answers.push(call("/api.php", transaction, billing).await);
+    }
+    let query = json!({ "status_request_type": CANARY, "transaction_id": CANARY, "bin": CANARY });
+    answers.push(call("/api.php/status", query, card).await);
+    for body in refused() {
+        answers.push(client.send(Call::new("POST", "/api.php").body(body)).await);
     }
     answers
 }

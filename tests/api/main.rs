@@ -88,5 +88,6 @@ mod theme;
 mod token_life;
 mod tokens;
 mod transactions;
+mod updater_program;
 mod vault;
 mod verify;

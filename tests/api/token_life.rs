@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use backend::core::Actor;
 use backend::gateways::sandbox::Fault;
+use backend::gateways::sandbox::acs::Verdict;
+use backend::gateways::{Credential, Order, Payer};
 use backend::model::{
-    Clock as _, GatewayToken, Mode, Timestamp, TransactionFilter, TransactionId, TransactionState,
-    UpdateCause, UpdateState,
+    Clock as _, GatewayToken, Mode, Money, OperationKind, OwnerKind, Timestamp, TransactionFilter,
+    TransactionId, TransactionState, UpdateCause, UpdateState,
 };
+use backend::operations::{self, CardSource, OperationError, Plan, SANDBOX};
 use backend::transactions::{hash, is_switched_off};
+use backend::vault::VaultError;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -35,6 +40,8 @@ on_both_engines! {
     cards_that_end_this_month_are_asked_about_once,
     a_run_goes_page_by_page,
     a_deleted_card_takes_its_token_along,
+    the_payer_is_sent_to_the_issuer_and_comes_back,
+    the_card_of_a_disabled_token_pays_no_invoice,
 }
 
 /// Receivers run on loopback without TLS.
@@ -73,21 +80,22 @@ async fn find(app: &TestApp, token: &str) -> Option<GatewayToken> {
     transaction.find_token(app.id.clone(), Mode::Test, token.to_owned()).await.unwrap()
 }
 
-/// A card typed into the hosted form; answers its vault token.
-async fn captured(app: &TestApp, number: &str) -> String {
+/// A card typed into the hosted form; answers its vault token and reference.
+async fn captured(app: &TestApp, number: &str) -> (String, String) {
     let endpoint = Endpoint::create(&app.test_mode, "").await;
     let body = json!({
         "unique_id": endpoint.id, "card_number": number, "card_holder": "Ada King", "expiry": "06/31", "cvv": "737",
     });
     let call =
         Call::new("POST", "/v1/capture/iframe/pcd").header("x-capture-secret", &endpoint.secret).json(&body);
-    text(&app.anonymous.send(call).await.ok()["token"])
+    let stored = app.anonymous.send(call).await.ok()["response"].clone();
+    (text(&stored["token"]), text(&stored["reference"]))
 }
 
 async fn one_card_lives_on_all_surfaces(app: TestApp) {
     let shop = Shop::of(&app);
     // Captured by the hosted form, then given an INIT id.
-    let vault = captured(&app, NUMBER).await;
+    let (vault, reference) = captured(&app, NUMBER).await;
     let init = json!({ "subscription_type": "INIT", "amount": "0" });
     let made = shop.authorise(&app, "AUTH_ONLY", init, json!({ "card_token": vault })).await;
     assert_eq!(code(&made), "1", "{made}");
@@ -97,7 +105,7 @@ async fn one_card_lives_on_all_surfaces(app: TestApp) {
     refused(&shop.rebill(&app, &token).await, "280", "Token Disabled");
     assert_eq!(code(&shop.manage(&app, "ENABLE", &token, json!({})).await), "1");
     // A new code and a new expiry through an endpoint that is locked to the card, used once by the cardholder.
-    let locked = Endpoint::create(&app.test_mode, &format!("&token={vault}")).await;
+    let locked = Endpoint::create(&app.test_mode, &format!("&token={vault}&reference={reference}")).await;
     locked.capture(json!({ "cvv": "123", "card_expiry": "07-2032" })).await.ok();
     let paid = reuse(&shop, &app, &token, json!({})).await;
     assert_eq!(
@@ -204,6 +212,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 async fn card_data_have_another_way(app: TestApp) {
     let shop = Shop::of(&app);
     let token = shop.good_token(&app).await;
+    let before = format!("{:?}", find(&app, &token).await);
     for (name, value) in [("cardnumber", OTHER_NUMBER), ("cardexp", "072032"), ("cardcvv", "123")] {
         let more = json!({ "billing": { name: value, "billing_city": "Paris" } });
         refused(&shop.manage(&app, "UPDATE_BILLING", &token, more).await, "102", name);
@@ -214,7 +223,7 @@ async fn card_data_have_another_way(app: TestApp) {
         let rebill = json!({ "subscription_type": "REBILL", "original_transaction_id": token });
         refused(&shop.authorise(&app, "AUTH_CAPTURE", rebill, json!({ name: value })).await, "102", name);
     }
-    assert!(find(&app, &token).await.unwrap().sealed.is_empty(), "a refused change changes nothing");
+    assert_eq!(format!("{:?}", find(&app, &token).await), before, "a refused change changes nothing");
 }
 
 /// The approved charges by a token, and when each came to its end.
@@ -424,7 +433,8 @@ async fn a_refusal_because_of_the_card_asks_the_scheme(app: TestApp) {
     update(&app).await;
     assert_eq!(history(&app, &token).await, [(UpdateCause::Refusal, UpdateState::Updated)]);
     assert_eq!(code(&shop.rebill(&app, &token).await), "1");
-    assert_eq!(stored_cards(&app).await, 4);
+    // The failing card, whose vault token is made of its number, and the other one.
+    assert_eq!(stored_cards(&app).await, 2);
 }
 
 async fn cards_that_end_this_month_are_asked_about_once(app: TestApp) {
@@ -477,4 +487,86 @@ async fn a_deleted_card_takes_its_token_along(app: TestApp) {
     refused(&shop.rebill(&app, &token).await, "102", "original_transaction_id");
     let known = shown(&shop, &app, &token).await;
     assert!(known.get("card_token").is_none() && known["response_code"] == "1", "what was done was done");
+}
+
+async fn the_payer_is_sent_to_the_issuer_and_comes_back(app: TestApp) {
+    let shop = Shop::of(&app);
+    let asks = |id: &str| {
+        json!({
+            "merchant_order_id": id, "transaction_type": "AUTH_CAPTURE", "subscription_type": "INIT",
+            "amount": "10.00", "currency_code_iso3": "GBP",
+        })
+    };
+    let more = json!({ "billing": card("5123817234060000", "122030"), "tds": { "action": "ENQUIRE" } });
+    let comes_back = async |transaction: &str, pares: &str| {
+        let transaction =
+            json!({ "transaction_type": "AUTH_CAPTURE", "original_transaction_id": transaction });
+        shop.transact(&app, transaction, json!({ "tds": { "action": "SETTLEMENT", "pares": pares } })).await
+    };
+    for (verdict, expected) in [(Verdict::Failed, "101"), (Verdict::Proven, "1")] {
+        let id = order();
+        let sent = shop.transact(&app, asks(&id), more.clone()).await;
+        assert_eq!(code(&sent), "501", "{sent}");
+        assert_eq!(sent["tds"]["url"], "https://cards.example/sandbox/acs");
+        let number = text(&sent["transaction_id"]);
+        let waiting = app.app.sandbox.challenge(&text(&sent["tds"]["pareq"])).await.unwrap();
+        let (operation, ..) = waiting.expect("the simulator knows what it asked");
+        let pares = app.app.sandbox.pares(&operation, verdict);
+        refused(&comes_back("1234567890", &pares).await, "102", "original_transaction_id");
+        for _ in 0..2 {
+            let answer = comes_back(&number, &pares).await;
+            assert_eq!((code(&answer).as_str(), &answer["transaction_id"]), (expected, &json!(number)));
+        }
+        let rebill = shop.rebill(&app, &number).await;
+        if expected == "1" {
+            assert_eq!(code(&rebill), "1");
+        } else {
+            refused(&rebill, "102", "original_transaction_id");
+        }
+    }
+    refused(&comes_back("", "x").await, "102", "original_transaction_id");
+}
+
+async fn the_card_of_a_disabled_token_pays_no_invoice(app: TestApp) {
+    let shop = Shop::of(&app);
+    let token = shop.good_token(&app).await;
+    let found = find(&app, &token).await.unwrap().card;
+    assert_eq!(code(&shop.manage(&app, "DISABLE", &token, json!({})).await), "1");
+    let core = &app.app.core;
+    let plan = Plan {
+        merchant: app.id.clone(),
+        mode: Mode::Test,
+        owner: OwnerKind::Invoice,
+        owner_id: "cpi_1",
+        kind: OperationKind::Sale,
+        parent: None,
+        card: Some(found.clone()),
+        gateway: SANDBOX.to_owned(),
+        amount: Money::parse("1.00", "GBP").unwrap(),
+    };
+    let mut transaction = core.store.begin().await.unwrap();
+    let operation = operations::begin(core, &mut *transaction, plan).await.unwrap();
+    transaction.commit().await.unwrap();
+    let order = Order {
+        operation: operation.id.clone(),
+        amount: operation.amount,
+        takes: true,
+        reference: "r".to_owned(),
+        description: String::new(),
+        credential: Credential::StoredByMerchant { reason: "recurring".to_owned(), scheme_reference: None },
+        payer: Payer::default(),
+        return_url: None,
+    };
+    let actor = Actor {
+        merchant: Some(app.id.clone()),
+        mode: Some(Mode::Test),
+        name: "x".into(),
+        address: String::new(),
+    };
+    let source = CardSource::Stored { card: found, cvv: None };
+    let id = operation.id.clone();
+    let charged = app.app.operations.charge(&actor, operation, order, source).await;
+    let Err(OperationError::Vault(VaultError::Invalid(problems))) = charged else { panic!("it was charged") };
+    assert_eq!((problems[0].pointer.as_str(), problems[0].code), ("/token", "disabled"));
+    assert!(app.app.sandbox.entry(&id).await.unwrap().is_none(), "the gateway never heard of it");
 }

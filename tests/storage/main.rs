@@ -30,6 +30,7 @@ mod codes;
 mod engines;
 mod folds;
 mod forms;
+mod gateway;
 mod idempotent_calls;
 mod installation;
 mod keys;

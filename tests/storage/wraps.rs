@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use backend::crypto::hex;
-use backend::model::{CardRequest, FormSubmit, Mode, PageResult, WebhookSecretRow};
+use backend::model::{CardRequest, Company, FormSubmit, Mode, PageResult, WebhookSecretRow};
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
+use crate::gateway;
 use crate::requests;
 use crate::schema::binary_columns;
 use crate::shop::Shop;
@@ -51,6 +52,7 @@ async fn wrapped_once(db: &Db) -> Shop {
     t.add_webhook_secret(secret).await.unwrap();
     let request = CardRequest { sealed: by(1, 1), ..requests::request(&shop, "code") };
     t.add_request(request).await.unwrap();
+    t.add_company(Company { sealed: by(1, 10), ..gateway::company(&shop, "133") }).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),

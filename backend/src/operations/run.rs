@@ -16,8 +16,8 @@ use crate::model::{
     Scopes, Use,
 };
 use crate::storage::Transaction;
-use crate::vault::VaultError;
 use crate::vault::within::{self, Managed};
+use crate::vault::{Invalid, VaultError};
 
 /// An operation that this run alone may make, and its open card.
 struct Claimed {
@@ -259,6 +259,7 @@ impl Operations {
         if !transaction.update_operation(claimed.clone()).await? {
             return Ok(None);
         }
+        refuse_switched_off(&mut *transaction, operation, card).await?;
         let at = Use { kind: DestinationKind::HostName, data: gateway.host() };
         let spent = spends.then_some(at);
         let opened = key.open_for_use(&self.core, &mut *transaction, card, spent, actor).await?;
@@ -315,6 +316,24 @@ pub(super) async fn known(
         reference: reference_of(operation),
         original_reference: original.as_ref().and_then(reference_of),
     })
+}
+
+/// A card whose token was switched off pays nothing. Gateway transactions have looked before they began, and whoever
+/// switches a token off waits for them.
+async fn refuse_switched_off(
+    transaction: &mut dyn Transaction,
+    operation: &Operation,
+    card: &CardId,
+) -> Result<(), OperationError> {
+    if operation.owner == OwnerKind::Transaction {
+        return Ok(());
+    }
+    let tokens = transaction.list_card_tokens(operation.merchant.clone(), card.clone()).await?;
+    if tokens.iter().all(|token| token.enabled) {
+        return Ok(());
+    }
+    let detail = "The token of this card was switched off.";
+    Err(VaultError::from(Invalid::new("/token", "disabled", detail)).into())
 }
 
 /// Waits for a call as long as its gateway is worth it.

@@ -52,7 +52,7 @@ pub trait Transactions {
         filter: TransactionFilter,
         page: Page,
     ) -> Result<Vec<GatewayTransaction>>;
-    /// How many transactions of a token wait for a gateway.
+    /// How many transactions of a token wait for a gateway; those that wait for their payer do not count.
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32>;
 }
 

@@ -10,7 +10,7 @@ use super::person::Person;
 use super::reply::Reply;
 use super::run::Call;
 use super::updater::{is_test_number, queue_after_refusal};
-use super::{TransactionError, codes, outcome, until_won};
+use super::{TransactionError, codes, outcome, payer, until_won};
 use crate::gateways::{Credential, Order};
 use crate::json::{Members, Value};
 use crate::model::{
@@ -81,7 +81,7 @@ pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
         description: String::new(),
         credential,
         payer: person.payer(),
-        return_url: None,
+        return_url: payer::return_url(call),
     };
     let source = source(&transaction, input)?;
     let settled = call.operations.charge(&call.admitted.caller.actor(), operation, order, source).await?;
@@ -284,22 +284,22 @@ async fn fill(
     let credential = match call.subscription {
         Some(Subscription::Init) => {
             row.token.clone_from(&row.number);
-            row.sealed = input.person.seal(call.core, caller, &row.id).await?;
+            row.sealed = input.person.seal(call.core, transaction, caller, &row.id).await?;
             store(call, transaction, row, input, stores).await?;
             Credential::First
         }
         Some(Subscription::UpdateBilling) => {
             let token = usable(call, transaction).await?;
-            person = Person::open(call.core, caller, &token.id, &token.sealed).await?;
+            person = Person::open(call.core, transaction, caller, &token.id, &token.sealed).await?;
             row.token.clone_from(&token.number);
-            row.sealed = input.person.seal(call.core, caller, &token.id).await?;
+            row.sealed = input.person.seal(call.core, transaction, caller, &token.id).await?;
             store(call, transaction, row, input, stores).await?;
             Credential::First
         }
         Some(Subscription::Rebill | Subscription::Reuse) => {
             let token = usable(call, transaction).await?;
             let card = chargeable(call, transaction, &token).await?;
-            person = Person::open(call.core, caller, &token.id, &token.sealed).await?;
+            person = Person::open(call.core, transaction, caller, &token.id, &token.sealed).await?;
             row.token = token.number;
             row.card = Some(card.id);
             stored_credential(call, token.scheme_reference)

@@ -41,10 +41,10 @@ async fn update(call: &Call<'_>) -> Result<Reply, TransactionError> {
         let mut transaction = call.core.store.begin().await?;
         let mut token = usable(call, &mut *transaction).await?;
         let caller = &call.admitted.caller;
-        let mut person = Person::open(call.core, caller, &token.id, &token.sealed).await?;
+        let mut person = Person::open(call.core, &mut *transaction, caller, &token.id, &token.sealed).await?;
         person.merge(&told);
         person.check()?;
-        token.sealed = person.seal(call.core, caller, &token.id).await?;
+        token.sealed = person.seal(call.core, &mut *transaction, caller, &token.id).await?;
         write(call, transaction, token, "token.update").await
     })
     .await?;

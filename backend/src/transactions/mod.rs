@@ -9,6 +9,7 @@ pub mod hash;
 mod manage;
 mod outcome;
 pub mod params;
+mod payer;
 mod person;
 mod query;
 mod reply;

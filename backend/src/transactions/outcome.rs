@@ -7,7 +7,7 @@ use super::person::Person;
 use super::reply::Reply;
 use super::run::Call;
 use super::updater;
-use super::{TransactionError, codes};
+use super::{TransactionError, codes, payer};
 use crate::access::company;
 use crate::core::Core;
 use crate::gateways::Answer;
@@ -62,6 +62,9 @@ pub async fn reply(call: &Call<'_>, number: &str, settled: &Settled) -> Result<R
     let mut reply = Reply::about(row.code, &row.number);
     reply.bank_code = bank_code(settled.answer.as_ref()).to_owned();
     reply.more = facts(&row, settled.answer.as_ref());
+    if let (TransactionState::Open, Some(Answer::Challenge(challenge))) = (row.state, &settled.answer) {
+        return Ok(payer::challenged(reply, challenge));
+    }
     let makes_token = matches!(row.subscription, Some(Subscription::Init | Subscription::UpdateBilling));
     if let (true, TransactionState::Approved, Some(id)) = (makes_token, row.state, &row.card)
         && let Some(card) = transaction.lookup_card(row.merchant.clone(), id.clone()).await?
@@ -226,10 +229,10 @@ async fn replace_card(
         return Ok(transaction.delete_card(row.merchant.clone(), card).await?);
     };
     let caller = company::acting(&row.merchant, row.mode, "", "");
-    let told = Person::open(core, &caller, &token.id, &row.sealed).await?;
-    let mut person = Person::open(core, &caller, &token.id, &token.sealed).await?;
+    let told = Person::open(core, transaction, &caller, &token.id, &row.sealed).await?;
+    let mut person = Person::open(core, transaction, &caller, &token.id, &token.sealed).await?;
     person.merge(&told);
-    token.sealed = person.seal(core, &caller, &token.id).await?;
+    token.sealed = person.seal(core, transaction, &caller, &token.id).await?;
     token.scheme_reference = scheme_reference(answer).or(token.scheme_reference);
     put_card(core, transaction, token, card).await
 }

@@ -27,6 +27,8 @@ pub enum Form {
     Text,
     /// Card data: looked at by the rules of the vault.
     Card,
+    /// What an issuer sent, handed on to the gateway and not kept.
+    Opaque,
 }
 
 /// For which transactions a parameter is needed.
@@ -135,6 +137,10 @@ pub const TABLE: &[Row] = &[
     person("shipping", "shipping_phone", Form::Text, (0, 20)),
     person("shipping", "shipping_email", Form::Text, (0, 100)),
     person("mcc6012", "account_number", Form::Plain, (1, 10)),
+    row("tds", "action", Form::Word, (3, 20)),
+    row("tds", "pares", Form::Opaque, (1, 16_384)),
+    row("tds", "cres", Form::Opaque, (1, 16_384)),
+    row("tds", "md", Form::Opaque, (1, 1_024)),
 ];
 
 /// Objects of the envelope; anything else under their names is refused.
@@ -163,8 +169,15 @@ pub fn check(
     subscription: Option<Subscription>,
 ) -> Result<(), Refused> {
     check_objects(request)?;
+    // A completion names the transaction instead of the order (spec A.3).
+    let completes = request.is_completion();
     for row in TABLE {
-        check_row(request, row, is_needed(row.need, kind, subscription))?;
+        let needed = match row.need {
+            Need::Authorisation if completes => false,
+            Need::Original if completes => true,
+            need => is_needed(need, kind, subscription),
+        };
+        check_row(request, row, needed)?;
     }
     Ok(())
 }
@@ -236,7 +249,7 @@ fn has_form(row: &Row, text: &str) -> bool {
         Form::Amount => all(|c| c.is_ascii_digit() || c == '.'),
         Form::Date => text.parse::<jiff::civil::Date>().is_ok(),
         Form::Text => !text.chars().any(char::is_control) && is_no_card(row, text),
-        // Separators are taken out where it is read.
+        Form::Opaque => !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace()),
         Form::Card => all(|c| c.is_ascii_digit()),
     }
 }

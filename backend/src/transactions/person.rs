@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::gateways::Payer;
 use crate::model::TransactionId;
+use crate::storage::Transaction;
 use crate::vault::personal;
 
 /// The kind of the record that the data are bound to.
@@ -79,6 +80,7 @@ impl Person {
     pub async fn seal(
         &self,
         core: &Core,
+        transaction: &mut dyn Transaction,
         caller: &Caller,
         token: &TransactionId,
     ) -> Result<Vec<u8>, TransactionError> {
@@ -86,12 +88,13 @@ impl Person {
             return Ok(Vec::new());
         }
         let text = Zeroizing::new(serde_json::to_vec(&self.0).map_err(|_| CryptoError::Open)?);
-        Ok(personal::seal(core, caller, (KIND, token.as_str()), &text).await?)
+        Ok(personal::seal(core, transaction, caller, (KIND, token.as_str()), &text).await?)
     }
 
     /// Those of a token.
     pub async fn open(
         core: &Core,
+        transaction: &mut dyn Transaction,
         caller: &Caller,
         token: &TransactionId,
         sealed: &[u8],
@@ -99,7 +102,7 @@ impl Person {
         if sealed.is_empty() {
             return Ok(Self::default());
         }
-        let text = personal::open(core, caller, (KIND, token.as_str()), sealed).await?;
+        let text = personal::open(core, transaction, caller, (KIND, token.as_str()), sealed).await?;
         Ok(Self(serde_json::from_slice(&text).map_err(|_| CryptoError::Open)?))
     }
 }

@@ -62,6 +62,19 @@ impl Request {
         }
     }
 
+    /// A text two objects deep; empty where it is missing.
+    pub fn deep(&self, object: &str, inner: &str, name: &str) -> &str {
+        match self.within(object, inner) {
+            Some(Value::Object(members)) => members.find(name).and_then(Value::as_text).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Whether the payer has come back from the issuer, and the authorisation goes on.
+    pub fn is_completion(&self) -> bool {
+        matches!(self.text("tds", "action"), "SETTLEMENT" | "SCA_COMPLETE")
+    }
+
     fn within(&self, object: &str, name: &str) -> Option<&Value> {
         match self.0.find(object) {
             Some(Value::Object(members)) => members.find(name),

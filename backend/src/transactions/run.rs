@@ -4,7 +4,7 @@ use super::gate::{Admitted, Signer};
 use super::params::{self, Refused};
 use super::reply::{Echo, Reply};
 use super::request::Request;
-use super::{TransactionError, authorise, codes, follow, manage, query, updater};
+use super::{TransactionError, authorise, codes, follow, manage, payer, query, updater};
 use crate::core::Core;
 use crate::json::{JsonError, Members};
 use crate::model::{GatewayTransaction, Subscription, TransactionId, TransactionKind, TransactionState};
@@ -110,6 +110,7 @@ async fn transact(
     let admitted = signer.admit(core, request, address, &signed).await?;
     let call = Call { core, operations, request, admitted, kind, subscription };
     let result = match kind {
+        kind if kind.is_authorisation() && request.is_completion() => payer::complete(&call).await,
         TransactionKind::AuthOnly | TransactionKind::AuthCapture => authorise::run(&call).await,
         TransactionKind::Capture | TransactionKind::Void | TransactionKind::Refund => {
             follow::run(&call).await

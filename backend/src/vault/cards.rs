@@ -262,6 +262,21 @@ pub(super) async fn open_key(core: &Core, caller: &Caller, access: &KeyAccess) -
     Ok(Open { key, unlocked, sealer })
 }
 
+/// The managed key of a caller, read in a transaction: whoever holds one waits for no second connection.
+pub(super) async fn open_managed_in(
+    core: &Core,
+    transaction: &mut dyn Transaction,
+    caller: &Caller,
+) -> Result<Open, VaultError> {
+    let name = keys::MANAGED.to_owned();
+    let key = transaction.find_key(caller.merchant.clone(), caller.mode, name).await?;
+    let key = key.ok_or(VaultError::UnknownKey)?;
+    let pairs = transaction.pairs(caller.merchant.clone(), key.id.clone()).await?;
+    let unlocked = core.keyring.unlock(core, &key, &pairs, "", &caller.actor()).await?;
+    let sealer = core.keyring.sealer(core, &key, current(&key, &pairs)?)?;
+    Ok(Open { key, unlocked, sealer })
+}
+
 /// The pair that new records are sealed to.
 pub fn current<'p>(key: &VaultKey, pairs: &'p [KeyPairRow]) -> Result<&'p KeyPairRow, StoreError> {
     pairs

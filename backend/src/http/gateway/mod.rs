@@ -13,7 +13,7 @@ use crate::http::body::read;
 use crate::http::caller::Address;
 use crate::http::error::ApiError;
 use crate::http::router::App;
-use crate::json::Members;
+use crate::json::{JsonError, Members};
 use crate::transactions::{self, Answered};
 
 /// A transaction's request. Numbers may be texts; empty texts are taken as absent.
@@ -79,15 +79,15 @@ pub struct TransactionReply {
     responses((status = 200, description = "Done, or refused: `response_code` tells.", body = TransactionReply))
 )]
 pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, body: Body) -> Response {
-    match read(body).await {
-        Ok(bytes) => {
-            // A dropped connection does not end what has begun.
-            let work = async move {
-                transactions::run(&app.core, &app.operations, Members::parse(&bytes), &address).await
-            };
-            detached(work).await
+    let body = members(body).await;
+    // A dropped connection does not end what has begun.
+    let work = async move { transactions::run(&app.core, &app.operations, body, &address).await };
+    match tokio::spawn(work).await {
+        Ok(answered) => written(answered),
+        Err(_) => {
+            let told = "Something failed on our side.";
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", told).into_response()
         }
-        Err(error) => error.into_response(),
     }
 }
 
@@ -100,19 +100,15 @@ pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, bo
     responses((status = 200, description = "What is known, or refused: `response_code` tells.", body = TransactionReply))
 )]
 pub async fn status(State(app): State<Arc<App>>, Address(address): Address, body: Body) -> Response {
-    match read(body).await {
-        Ok(bytes) => written(transactions::run_query(&app.core, Members::parse(&bytes), &address).await),
-        Err(error) => error.into_response(),
-    }
+    written(transactions::run_query(&app.core, members(body).await, &address).await)
 }
 
-async fn detached(work: impl Future<Output = Answered> + Send + 'static) -> Response {
-    match tokio::spawn(work).await {
-        Ok(answered) => written(answered),
-        Err(_) => {
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side.")
-                .into_response()
-        }
+/// What did not arrive whole is no JSON, and is answered like it.
+async fn members(body: Body) -> Result<Members, JsonError> {
+    match read(body).await {
+        Ok(bytes) => Members::parse(&bytes),
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(JsonError::TooLarge),
+        Err(_) => Err(JsonError::NotJson),
     }
 }
 

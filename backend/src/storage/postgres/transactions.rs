@@ -153,9 +153,9 @@ impl Transactions for PostgresTransaction {
     }
 
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32> {
-        let sql = "SELECT count(*) FROM gateway_transaction
-                   WHERE merchant_id = $1 AND mode = $2 AND token = $3 AND state = 'open'
-                     AND operation_id IS NOT NULL";
+        let sql = "SELECT count(*) FROM gateway_transaction t JOIN operation o ON o.id = t.operation_id
+                   WHERE t.merchant_id = $1 AND t.mode = $2 AND t.token = $3 AND t.state = 'open'
+                     AND o.state IN ('sent', 'pending')";
         let row = self.one(sql, &[&merchant.as_str(), &mode.as_str(), &token]).await?;
         row.as_ref().map_or(Ok(0), |row| Reader::new(row, TABLE).number(0))
     }

@@ -188,9 +188,9 @@ impl Transactions for SqliteTransaction {
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32> {
         self.run(move |c| {
             let mut statement = c.prepare_cached(
-                "SELECT count(*) FROM gateway_transaction
-                 WHERE merchant_id = ?1 AND mode = ?2 AND token = ?3 AND state = 'open'
-                   AND operation_id IS NOT NULL",
+                "SELECT count(*) FROM gateway_transaction t JOIN operation o ON o.id = t.operation_id
+                 WHERE t.merchant_id = ?1 AND t.mode = ?2 AND t.token = ?3 AND t.state = 'open'
+                   AND o.state IN ('sent', 'pending')",
             )?;
             Ok(statement.query_row([merchant.as_str(), mode.as_str(), &token], |row| row.get(0))?)
         })

@@ -1,0 +1,89 @@
+//! 3-D Secure: where the payer is sent to, and how an authorisation goes on after that (spec A.2, `tds`).
+
+use super::reply::Reply;
+use super::run::Call;
+use super::{TransactionError, codes, outcome};
+use crate::gateways::Challenge;
+use crate::json::{Members, Value};
+use crate::model::TransactionState;
+use crate::transactions::params::Refused;
+
+/// The answer that sends the payer by the first generation of 3-D Secure, and by the second.
+const ENROLLED: u16 = 501;
+const CHALLENGE: u16 = 503;
+
+/// Where the payer comes back to. Without `ENQUIRE` or `SCA` nobody is there who could be sent anywhere. Clients of the
+/// first generation name the address in the form that they send the payer with.
+pub fn return_url(call: &Call<'_>) -> Option<String> {
+    let is_wanted = matches!(call.request.text("tds", "action"), "ENQUIRE" | "SCA");
+    is_wanted.then(|| call.request.deep("tds", "merchant", "challenge_url").to_owned())
+}
+
+/// Tells where the payer has to go: `url`, and the fields of the form by their names in lower case.
+pub fn challenged(reply: Reply, challenge: &Challenge) -> Reply {
+    let mut tds = Members::default();
+    tds.set("url", Value::text(challenge.action.as_str()));
+    for (name, value) in &challenge.params {
+        if !value.is_empty() {
+            tds.set(&name.to_ascii_lowercase(), Value::text(value.as_str()));
+        }
+    }
+    let code = if tds.find("creq").is_some() { CHALLENGE } else { ENROLLED };
+    let mut reply = Reply { code, ..reply };
+    reply.more.push(("tds", Value::Object(tds)));
+    reply
+}
+
+/// Goes on after the payer came back. Doing it again is answered with what is known. It needs no protection from
+/// repetition, and has no order id that could tell two of them apart.
+pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
+    let caller = &call.admitted.caller;
+    let mut transaction = call.core.store.read().await?;
+    let number = call.text("original_transaction_id").to_owned();
+    let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number).await?;
+    let row = row.filter(|row| row.kind.is_authorisation()).ok_or_else(Call::unknown_original)?;
+    let token = transaction.find_token(caller.merchant.clone(), caller.mode, row.token.clone()).await?;
+    if row.state == TransactionState::Open && token.is_some_and(|token| !token.enabled) {
+        let code = call.core.policy.transactions.disabled_code;
+        return Err(Refused { code, name: String::new() }.into());
+    }
+    let operation = row.operation.clone().ok_or_else(Call::unknown_original)?;
+    let operation = transaction.find_operation(caller.merchant.clone(), operation).await?;
+    let operation = operation.ok_or_else(Call::unknown_original)?;
+    drop(transaction);
+    let returned: Vec<_> = [("PaRes", "pares"), ("cres", "cres"), ("MD", "md")]
+        .into_iter()
+        .map(|(name, member)| (name.to_owned(), call.request.text("tds", member).to_owned()))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let settled = call.operations.complete(operation, &returned).await?;
+    outcome::reply(call, &row.number, &settled).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes_of(params: &[(&str, &str)]) -> (u16, String) {
+        let challenge = Challenge {
+            action: "https://acs.example".to_owned(),
+            params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            reference: String::new(),
+        };
+        let reply = challenged(Reply::of(codes::PENDING), &challenge);
+        let (_, Value::Object(tds)) = &reply.more[0] else { panic!("no object") };
+        (reply.code, tds.to_json().to_string())
+    }
+
+    #[test]
+    fn both_generations_send_the_payer() {
+        assert_eq!(
+            codes_of(&[("MD", "1"), ("PaReq", "p"), ("TermUrl", "")]),
+            (501, r#"{"url":"https://acs.example","md":"1","pareq":"p"}"#.to_owned())
+        );
+        assert_eq!(
+            codes_of(&[("creq", "c")]),
+            (503, r#"{"url":"https://acs.example","creq":"c"}"#.to_owned())
+        );
+    }
+}
