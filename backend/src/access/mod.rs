@@ -1,8 +1,8 @@
 //! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
 
 pub mod api_keys;
-pub mod idempotency;
 pub mod company;
+pub mod idempotency;
 pub mod merchants;
 mod passwords;
 pub mod sessions;

@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../../migrations/postgres/0007_operations.sql")),
     (9, include_str!("../../../migrations/postgres/0009_transactions.sql")),
     (11, include_str!("../../../migrations/postgres/0011_account.sql")),
+    (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;
