@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::access;
 use crate::assets::{Assets, AssetsError};
+use crate::bins;
 use crate::capture::facts::FactsCache;
 use crate::capture::forms;
 use crate::config::Settings;
@@ -231,6 +232,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
     let results = transaction.sweep_results(now).await?;
     transaction.sweep_calls(now).await?;
+    transaction.sweep_retrievals(now.minus(Duration::from_hours(24))).await?;
     transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
     transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
     transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
@@ -246,6 +248,8 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
         tracing::info!(codes, results, "swept what had ended");
     }
     app.operations.inquire_due().await;
+    bins::reload(&app.core).await?;
+    bins::sweep(&app.core).await?;
     app.core.store.scrub().await
 }
 

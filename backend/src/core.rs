@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::access::{Passwords, Tally};
+use crate::bins::Bins;
 use crate::crypto::Key32;
 use crate::crypto::entropy::Entropy;
 use crate::crypto::root::{Digests, RootKey};
@@ -64,6 +65,8 @@ pub struct Core {
     pub strangers: Arc<Strangers>,
     /// Chosen passwords that were right a moment ago.
     pub passwords: Arc<Passwords>,
+    /// Issuers by leading digits.
+    pub bins: Arc<Bins>,
     /// Calls that are counted and not written yet.
     pub tally: Arc<Tally>,
 }
@@ -163,8 +166,19 @@ impl Core {
         let keyring = Arc::new(Keyring::new(&*entropy));
         let digests = Arc::new(digests);
         let passwords = Arc::new(Passwords::new(&*entropy));
-        let (strangers, tally) = (Arc::default(), Arc::default());
-        Self { store, root, digests, clock, entropy, keyring, policy, strangers, passwords, tally }
+        Self {
+            store,
+            root,
+            digests,
+            clock,
+            entropy,
+            keyring,
+            policy,
+            strangers: Arc::default(),
+            passwords,
+            bins: Arc::default(),
+            tally: Arc::default(),
+        }
     }
 
     /// A key for keyed digests of one purpose, the same on every node and for ever.

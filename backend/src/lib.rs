@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod assets;
+pub mod bins;
 pub mod boot;
 pub mod capture;
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod operations;
 pub mod outbox;
 pub mod outgoing;
 pub mod requests;
+pub mod retrieve;
 pub mod root_key;
 pub mod storage;
 pub mod tls;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use backend::crypto::CryptoError;
 use backend::model::{
     AuditEntry, AuditId, CaptureEndpoint, Card, CardId, Custody, CvvKey, CvvKeyId, CvvRecord, EndpointId,
-    EventId, EventState, KeyId, KeyPairRow, Lock, Merchant, MerchantId, Mode, OutboxEvent, Outcome, Schedule,
-    Shown, Timestamp, VaultKey,
+    EventId, EventState, KeyId, KeyPairRow, Lock, Merchant, MerchantId, Mode, OutboxEvent, Outcome,
+    RetrieveEndpoint, RetrieveId, Schedule, Shown, Timestamp, VaultKey,
 };
 use backend::storage::{
     CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Transaction,
@@ -124,6 +124,29 @@ impl Shop {
     pub async fn count_cards(&self) -> usize {
         let mut t = self.db.read().await;
         t.list_cards(self.merchant.clone(), self.key.clone(), ALL).await.unwrap().len()
+    }
+
+    /// A retrieve endpoint that is not stored yet: three uses, one reveal, ends in an hour.
+    pub fn retrieval(&self, unique_id: &str) -> RetrieveEndpoint {
+        RetrieveEndpoint {
+            id: RetrieveId::new(NOW, &*self.db.entropy),
+            unique_id: unique_id.to_owned(),
+            merchant: self.merchant.clone(),
+            mode: Mode::Test,
+            key: self.key.clone(),
+            key_name: "main".to_owned(),
+            secret_hash: vec![1; 32],
+            wrapped: vec![2; 60],
+            lock_token: Some("token".to_owned()),
+            lock_reference: None,
+            mask_fields: vec!["card_number".to_owned(), "note".to_owned()],
+            expires_at: Some(NOW.plus(Duration::from_hours(1))),
+            max_uses: 3,
+            uses: 0,
+            max_reveals: 1,
+            reveals: 0,
+            created_at: NOW,
+        }
     }
 
     /// The key of an hour.

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use backend::crypto::hex;
-use backend::model::{CardRequest, Company, FormSubmit, Mode, PageResult, WebhookSecretRow};
+use backend::model::{
+    CardRequest, Company, FormSubmit, Mode, PageResult, RetrieveEndpoint, WebhookSecretRow,
+};
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
@@ -53,6 +55,7 @@ async fn wrapped_once(db: &Db) -> Shop {
     let request = CardRequest { sealed: by(1, 1), ..requests::request(&shop, "code") };
     t.add_request(request).await.unwrap();
     t.add_company(Company { sealed: by(1, 10), ..gateway::company(&shop, "133") }).await.unwrap();
+    t.add_retrieval(RetrieveEndpoint { wrapped: by(1, 4), ..shop.retrieval("r") }).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),
@@ -181,21 +184,22 @@ async fn a_fact_is_replaced_by_compare_and_set(db: Db) {
 #[test]
 fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
     let others = [
-        ("api_key", "secret_hash"),          // SHA-256
-        ("api_key", "salt"),                 // public
-        ("idempotent_call", "fingerprint"),  // HMAC
-        ("idempotent_call", "answer"),       // under the caller's own credential
-        ("capture_endpoint", "secret_hash"), // SHA-256
-        ("vault_key", "salt"),               // public
-        ("vault_key_pair", "public_half"),   // public
-        ("card", "sealed"),                  // under a data key
-        ("card_patch", "sealed"),            // under a data key
-        ("card_cvv", "sealed"),              // under an hourly key
-        ("card_request", "passcode_digest"), // HMAC
-        ("card_request", "ticket_hash"),     // SHA-256
-        ("gateway_company", "pass_hash"),    // SHA-256
-        ("gateway_token", "sealed"),         // under a data key
-        ("gateway_transaction", "sealed"),   // under a data key
+        ("api_key", "secret_hash"),           // SHA-256
+        ("api_key", "salt"),                  // public
+        ("idempotent_call", "fingerprint"),   // HMAC
+        ("idempotent_call", "answer"),        // under the caller's own credential
+        ("capture_endpoint", "secret_hash"),  // SHA-256
+        ("vault_key", "salt"),                // public
+        ("vault_key_pair", "public_half"),    // public
+        ("card", "sealed"),                   // under a data key
+        ("card_patch", "sealed"),             // under a data key
+        ("card_cvv", "sealed"),               // under an hourly key
+        ("card_request", "passcode_digest"),  // HMAC
+        ("card_request", "ticket_hash"),      // SHA-256
+        ("gateway_company", "pass_hash"),     // SHA-256
+        ("gateway_token", "sealed"),          // under a data key
+        ("gateway_transaction", "sealed"),    // under a data key
+        ("retrieve_endpoint", "secret_hash"), // SHA-256
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
         .into_iter()

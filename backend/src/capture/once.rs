@@ -106,8 +106,13 @@ pub async fn find(core: &Core, id_hash: String) -> Result<Option<Kept>, CaptureE
     let text = core.root.unwrap(&bind(&submit.merchant, submit.mode, &submit.id_hash), &submit.sealed)?;
     let answer: Answer = serde_json::from_slice(&text).map_err(|_| CryptoError::Open)?;
     let request = Members::parse(answer.request.as_bytes()).map_err(|_| CryptoError::Open)?;
-    let captured =
-        Captured { user: answer.user, token: answer.token, reference: answer.reference, metadata: None };
+    let captured = Captured {
+        user: answer.user,
+        token: answer.token,
+        reference: answer.reference,
+        metadata: None,
+        issuer: None,
+    };
     Ok(Some(Kept { captured, request, merchant: submit.merchant, mode: submit.mode }))
 }
 

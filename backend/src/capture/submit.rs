@@ -12,7 +12,7 @@ use super::once::Ticket;
 use crate::core::{Actor, Core};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
-use crate::model::{Card, CardId, Outcome, Refusal, Shown};
+use crate::model::{Card, CardId, Issuer, Outcome, Refusal, Shown};
 use crate::outbox::events;
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
 use crate::vault::content::Content;
@@ -72,6 +72,8 @@ pub struct Captured {
     pub reference: String,
     /// What may be shown of the card; only where the endpoint returns metadata and the number was captured.
     pub metadata: Option<Shown>,
+    /// Its issuer, where metadata is returned and the table of issuers knows it.
+    pub issuer: Option<Issuer>,
 }
 
 /// Other numbers with the same shortened token are passed by so often.
@@ -212,9 +214,10 @@ impl Job<'_> {
     async fn store(&self, sorted: Sorted) -> Result<Captured, CaptureError> {
         for attempt in 0..TOKEN_TRIES {
             let prepared = self.prepare(&sorted, attempt)?;
-            let (token, shown) = (prepared.token.clone(), prepared.shown.clone());
+            let (token, shown, issuer) =
+                (prepared.token.clone(), prepared.shown.clone(), prepared.issuer.clone());
             match self.core.store.capture(self.submission(prepared)?).await? {
-                Ok(_) => return Ok(self.captured(token, shown)),
+                Ok(_) => return Ok(self.captured(token, shown, issuer)),
                 Err(Refusal::TokenTaken) => {}
                 // Nobody is refused: the answer is kept.
                 Err(Refusal::Repeated) => return Err(CaptureError::Refused(Refusal::Repeated)),
@@ -242,7 +245,7 @@ impl Job<'_> {
         };
         let Some((name, number)) = &sorted.number else {
             let token = self.facts.endpoint.lock.as_ref().map(|lock| lock.token.clone()).unwrap_or_default();
-            return Ok(Prepared { token, shown: None, card: None, late });
+            return Ok(Prepared { token, shown: None, issuer: None, card: None, late });
         };
         let token = self.sealer.token(self.facts.algorithm, number.digits(), attempt);
         let shown = cards::shown(number, sorted);
@@ -251,7 +254,9 @@ impl Job<'_> {
         let content = Content::new(number, name, sorted.rest.copy()).encode();
         row.sealed = self.sealer.seal(&row.id, Part::Members(row.version), content.as_bytes())?;
         let code = late.cvv(&row.id)?.map(|sealed| cvv::row(&row.id, sealed, row.created_at));
-        Ok(Prepared { token, shown: Some(shown), card: Some(NewCard { row, cvv: code }), late })
+        let issuer = self.core.bins.issuer(number.digits());
+        let card = Some(NewCard { row, cvv: code });
+        Ok(Prepared { token, shown: Some(shown), issuer, card, late })
     }
 
     fn submission(&self, prepared: Prepared) -> Result<CaptureSubmission, CaptureError> {
@@ -263,10 +268,12 @@ impl Job<'_> {
                 let shown = prepared.shown.clone();
                 let shown = shown.unwrap_or_else(|| self.shown_unknown(&prepared.late.shown));
                 let (token, reference) = (&prepared.token, &self.reference);
-                Some(events::card_captured(self.core, endpoint, webhook, token, reference, &shown)?)
+                let card =
+                    events::CardTold { token, reference, shown: &shown, issuer: prepared.issuer.as_ref() };
+                Some(events::card_captured(self.core, endpoint, webhook, &card)?)
             }
         };
-        let captured = self.captured(prepared.token, None);
+        let captured = self.captured(prepared.token, None, None);
         let seal = |ticket: &Ticket| ticket.seal(self.core, &endpoint.merchant, endpoint.mode, &captured);
         Ok(CaptureSubmission {
             once: self.once.as_ref().map(seal).transpose()?,
@@ -284,12 +291,14 @@ impl Job<'_> {
         })
     }
 
-    fn captured(&self, token: String, shown: Option<Shown>) -> Captured {
+    fn captured(&self, token: String, shown: Option<Shown>, issuer: Option<Issuer>) -> Captured {
+        let returned = self.facts.endpoint.return_card_metadata;
         Captured {
             user: self.facts.endpoint.key_name.clone(),
             token,
             reference: self.reference.clone(),
-            metadata: shown.filter(|_| self.facts.endpoint.return_card_metadata),
+            metadata: shown.filter(|_| returned),
+            issuer: issuer.filter(|_| returned),
         }
     }
 
@@ -349,6 +358,7 @@ impl Job<'_> {
 struct Prepared {
     token: String,
     shown: Option<Shown>,
+    issuer: Option<Issuer>,
     card: Option<NewCard>,
     late: Late,
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bins;
 mod idle;
 mod merchant;
 mod root_key;
@@ -34,6 +35,9 @@ enum Command {
     /// Manage merchants; works beside a running server.
     #[command(subcommand)]
     Merchant(merchant::Command),
+    /// Manage the table of issuers by leading digits.
+    #[command(subcommand)]
+    Bins(bins::Command),
     /// Manage the root key. Who loses it loses every card.
     #[command(subcommand)]
     RootKey(root_key::Command),
@@ -56,6 +60,7 @@ pub async fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(flags) => serve::run(flags).await,
         Command::Merchant(command) => merchant::run(command).await,
+        Command::Bins(command) => bins::run(command).await,
         Command::RootKey(command) => root_key::run(command).await,
         Command::Updater(command) => updater::run(command).await,
         Command::Openapi => print(&crate::http::document()),

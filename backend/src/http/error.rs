@@ -13,9 +13,11 @@ use crate::capture::CaptureError;
 use crate::crypto::CryptoError;
 use crate::json::JsonError;
 use crate::model::Refusal;
+use crate::model::retrieve::Ended;
 use crate::outbox::OutboxError;
 use crate::outbox::log::ResendError;
 use crate::requests::RequestError;
+use crate::retrieve::RetrieveError;
 use crate::storage::StoreError;
 use crate::vault::{Invalid, VaultError};
 
@@ -320,6 +322,24 @@ impl From<RequestError> for ApiError {
                 Self::new(StatusCode::FORBIDDEN, "signature", "The report is not signed by the provider.")
             }
             RequestError::Vault(error) => error.into(),
+        }
+    }
+}
+
+/// Only the holder of the right secret comes to what has ended, as with capture endpoints.
+impl From<RetrieveError> for ApiError {
+    fn from(error: RetrieveError) -> Self {
+        let gone = |code, detail| Self::new(StatusCode::NOT_FOUND, code, detail);
+        match error {
+            RetrieveError::Invalid(invalid) => invalid.into(),
+            RetrieveError::Unknown => Self::not_found(),
+            RetrieveError::Taken => Self::new(StatusCode::CONFLICT, "id_taken", "This id is taken."),
+            RetrieveError::Ended(Ended::Expired) => gone("expired", "This retrieve endpoint has expired."),
+            RetrieveError::Ended(Ended::UsedUp) => gone("used", "This retrieve endpoint has been used."),
+            RetrieveError::Ended(Ended::KeyChanged) => {
+                gone("key_changed", "This retrieve endpoint ended when its key's passphrase changed.")
+            }
+            RetrieveError::Vault(error) => error.into(),
         }
     }
 }

@@ -148,6 +148,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)
+        .merge(retrievals())
         .merge(paycards)
         .merge(bookings())
         // Merchant backends: gateway transactions. They race inside, since a charge is not run twice.
@@ -157,6 +158,21 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+}
+
+/// Stored cards, read by an endpoint's secret: also by browsers of other sites, as captures are stored.
+fn retrievals() -> OpenApiRouter<Arc<App>> {
+    let (schemas, paths, methods) = routes!(v1::retrieve::read, v1::retrieve::delete);
+    let cors = CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers([
+        HeaderName::from_static("x-pcivault-retrieve-secret"),
+        HeaderName::from_static("x-retrieve-secret"),
+    ]);
+    OpenApiRouter::new()
+        .routes((schemas, paths, methods.fallback(wrong_method)))
+        .layer(cors.max_age(std::time::Duration::from_mins(10)))
+        .routes(routes!(v1::retrieve::create, v1::retrieve::list))
+        .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(idempotency::vault))
 }
 
 /// Merchant backends: cards over the phone. Their answers and errors have a shape of their own.

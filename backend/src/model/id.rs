@@ -72,6 +72,8 @@ ids! {
     CardId = "card";
     /// One incarnation of a capture endpoint; its public `unique_id` can be used again after deletion.
     EndpointId = "cep";
+    /// One incarnation of a retrieve endpoint.
+    RetrieveId = "rtv";
     /// An entry of the audit log.
     AuditId = "aud";
     /// An outgoing event.

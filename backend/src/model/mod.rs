@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bin;
 pub mod capture;
 pub mod card;
 pub mod form;
@@ -13,18 +14,20 @@ pub mod money;
 pub mod operation;
 pub mod outbox;
 pub mod request;
+pub mod retrieve;
 pub mod terms;
 pub mod time;
 pub mod transaction;
 
 pub use access::{ApiKey, Merchant, Scope, Scopes};
 pub use audit::{AuditEntry, Outcome};
+pub use bin::{BinRange, Issuer};
 pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
     ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
-    TransactionId, UpdateId,
+    RetrieveId, TransactionId, UpdateId,
 };
 pub use idempotent::IdempotentCall;
 pub use key::{Custody, KeyPairRow, VaultKey};
@@ -36,6 +39,7 @@ pub use request::{
     CardRequest, Channel, Happening, MessageTemplate, Passcode, RequestFilter, RequestKind, Status,
     StatusChange,
 };
+pub use retrieve::RetrieveEndpoint;
 pub use terms::{CvvDestination, CvvTerms, DestinationKind, Use};
 pub use time::{Clock, Mode, SystemClock, Timestamp};
 pub use transaction::{

@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::{NewEvent, Parcel, WEBHOOK, prepare};
 use crate::core::Core;
 use crate::crypto::CryptoError;
-use crate::model::{CaptureEndpoint, OutboxEvent, Schedule, Shown};
+use crate::model::{CaptureEndpoint, Issuer, OutboxEvent, Schedule, Shown};
 
 /// Where captures are told: kept sealed with the endpoint.
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
@@ -33,15 +33,26 @@ struct Body<'b> {
     members: Value,
 }
 
+/// What is told of a card.
+pub struct CardTold<'c> {
+    /// Its token.
+    pub token: &'c str,
+    /// Its reference.
+    pub reference: &'c str,
+    /// What may be shown of it.
+    pub shown: &'c Shown,
+    /// Its issuer, where known.
+    pub issuer: Option<&'c Issuer>,
+}
+
 /// A captured or updated card.
 pub fn card_captured(
     core: &Core,
     endpoint: &CaptureEndpoint,
     webhook: &Webhook,
-    token: &str,
-    reference: &str,
-    shown: &Shown,
+    card: &CardTold<'_>,
 ) -> Result<OutboxEvent, CryptoError> {
+    let CardTold { token, reference, shown, issuer } = *card;
     let safe_data = json!({
         "card_holder": shown.holder,
         "last_four": shown.last_four,
@@ -58,7 +69,14 @@ pub fn card_captured(
     if shown.brand != shared::Brand::Other
         && let Some(info) = info.as_object_mut()
     {
-        info.insert("card_metadata".to_owned(), json!({ "issuer": [{ "brand": shown.brand.wire() }] }));
+        let mut told = json!({ "brand": shown.brand.wire() });
+        if let (Some(issuer), Some(told)) = (issuer, told.as_object_mut()) {
+            told.insert("issuing_bank".to_owned(), json!(issuer.bank));
+            told.insert("country_name".to_owned(), json!(issuer.country));
+            told.insert("card_type".to_owned(), json!(issuer.kind));
+            told.insert("card_level".to_owned(), json!(issuer.level));
+        }
+        info.insert("card_metadata".to_owned(), json!({ "issuer": [told] }));
     }
     // The batch names the card as its order: which one it is, is known there only.
     event(core, endpoint, webhook, "card.captured", "", json!({ "token_info": info }))

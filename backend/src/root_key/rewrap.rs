@@ -138,6 +138,7 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::Event => ("event", "body"),
         WrapPlace::CardRequest => ("card request", "details"),
         WrapPlace::Company => ("company", "settings"),
+        WrapPlace::Retrieval => ("retrieve endpoint", "custody"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

@@ -4,11 +4,13 @@
 //! merchant; the few that find by an unguessable name instead are called `…_by_secret_name`.
 
 mod accounts;
+mod bins;
 mod gateway;
 mod lane;
 mod plan;
 pub mod postgres;
 mod repositories;
+mod retrievals;
 pub mod sqlite;
 mod wraps;
 
@@ -18,12 +20,14 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 pub use accounts::{Accounts, Calls};
+pub use bins::Bins;
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Operations, Outbox, Page, Requests,
     SandboxLedger, Terms,
 };
+pub use retrievals::Retrievals;
 pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
 
 use crate::model::{AuditEntry, Money, Refusal};
@@ -97,6 +101,8 @@ pub trait Transaction:
     Installation
     + Merchants
     + Accounts
+    + Bins
+    + Retrievals
     + Keys
     + Cards
     + Captures

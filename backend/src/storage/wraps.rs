@@ -57,11 +57,13 @@ pub enum WrapPlace {
     CardRequest,
     /// The hash code and the settings of a company.
     Company,
+    /// What a retrieve endpoint opens its vault key with.
+    Retrieval,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -74,6 +76,7 @@ impl WrapPlace {
         Self::WebhookSecret,
         Self::CardRequest,
         Self::Company,
+        Self::Retrieval,
     ];
 
     /// The table and the column.
@@ -95,6 +98,7 @@ impl WrapPlace {
             Self::Event => ("outbox_event", "sealed", "id", None, Owner::Row),
             Self::CardRequest => ("card_request", "sealed", "id", None, Owner::Row),
             Self::Company => ("gateway_company", "sealed", "company_id", None, Owner::Row),
+            Self::Retrieval => ("retrieve_endpoint", "wrapped", "id", None, Owner::Row),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }

@@ -16,7 +16,7 @@ use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::token::Algorithm;
 use crate::json::{Members, Value};
-use crate::model::{Card, CardId, KeyPairRow, Outcome, Patch, Scope, Shown, Use, VaultKey};
+use crate::model::{Card, CardId, Issuer, KeyPairRow, Outcome, Patch, Scope, Shown, Use, VaultKey};
 use crate::storage::{Page, StoreError, Transaction};
 
 /// Lost compare-and-sets are tried again so often.
@@ -54,6 +54,8 @@ pub struct Saved {
     pub reference: String,
     /// What may be shown.
     pub shown: Shown,
+    /// The issuer, where the table of issuers knows it.
+    pub issuer: Option<Issuer>,
 }
 
 /// A vault key with everything that opens it and seals to it.
@@ -93,7 +95,8 @@ pub async fn store(
                 let card = new_card(core, &open, &number, &card_name, request.algorithm, &sorted);
                 let sealed =
                     seal_members(&open.sealer, &card, Content::new(&number, &name, sorted.rest.copy()))?;
-                match add(core, caller, &open, Card { sealed, ..card }, &sorted).await {
+                let issuer = core.bins.issuer(number.digits());
+                match add(core, caller, &open, Card { sealed, ..card }, &sorted, issuer).await {
                     // Somebody stored it in the meantime: look again.
                     Err(VaultError::Store(StoreError::Conflict)) => {}
                     result => return result,
@@ -159,6 +162,15 @@ pub async fn read(
     Ok(object)
 }
 
+/// The object of a card, with what waits on it, by a vault key that is open. The caller writes the audit entry.
+pub async fn members_of(
+    transaction: &mut dyn Transaction,
+    unlocked: &Unlocked,
+    card: &Card,
+) -> Result<Members, VaultError> {
+    Ok(open_card(transaction, unlocked, card).await?.0.into_object())
+}
+
 /// Stores a card once more under a new random token, without its security code unless a new one is given.
 pub async fn duplicate(
     core: &Core,
@@ -194,8 +206,9 @@ pub async fn duplicate(
         updated_at: now,
         ..card
     };
+    let issuer = core.bins.issuer(&content.number);
     let sealed = seal_members(&open.sealer, &copy, content)?;
-    add(core, caller, &open, Card { sealed, ..copy }, &sorted).await
+    add(core, caller, &open, Card { sealed, ..copy }, &sorted, issuer).await
 }
 
 /// A page of cards of a vault key, without opening any.
@@ -320,9 +333,10 @@ async fn add(
     open: &Open,
     card: Card,
     sorted: &Sorted,
+    issuer: Option<Issuer>,
 ) -> Result<Saved, VaultError> {
     let code = code_for(core, open, sorted).await?;
-    let saved = saved(open, &card);
+    let saved = saved(open, &card, issuer);
     let mut transaction = core.store.begin().await?;
     let id = card.id.clone();
     transaction.add_card(card).await?;
@@ -362,7 +376,7 @@ async fn change(
             .add_audit(core.entry(&caller.actor(), "card.update", card.id.as_str(), Outcome::Done))
             .await?;
         transaction.commit().await?;
-        return Ok(saved(open, &changed));
+        return Ok(saved(open, &changed, core.bins.issuer(&content.number)));
     }
     Err(VaultError::Contended)
 }
@@ -425,11 +439,12 @@ async fn put_code(
     Ok(())
 }
 
-fn saved(open: &Open, card: &Card) -> Saved {
+fn saved(open: &Open, card: &Card, issuer: Option<Issuer>) -> Saved {
     Saved {
         user: open.key.name.clone(),
         token: card.token.clone(),
         reference: card.reference.clone(),
         shown: card.shown.clone(),
+        issuer,
     }
 }

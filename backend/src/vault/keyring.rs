@@ -121,11 +121,24 @@ impl Keyring {
             return Ok(known);
         }
         let custody = self.custody(core, key, passphrase, actor).await?;
+        let unlocked = Arc::new(self.unlocked_by(core, key, pairs, &custody)?);
+        self.unlocked.keep(name, Arc::clone(&unlocked), now);
+        Ok(unlocked)
+    }
+
+    /// Opens a vault key by its custody key.
+    pub fn unlocked_by(
+        &self,
+        core: &Core,
+        key: &VaultKey,
+        pairs: &[KeyPairRow],
+        custody: &Key32,
+    ) -> Result<Unlocked, VaultError> {
         let mut openers = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let outer = core.root.unwrap(&bind_key(key, "private", pair.version), &pair.wrapped_private)?;
             let private =
-                crate::crypto::aead::open(&custody, &bind_key(key, "private", pair.version), &outer)?;
+                crate::crypto::aead::open(custody, &bind_key(key, "private", pair.version), &outer)?;
             let psk = core.root.unwrap(&bind_key(key, "psk", pair.version), &pair.wrapped_psk)?;
             let opener = Opener::new(
                 Key32::from_slice(&private)?,
@@ -134,9 +147,7 @@ impl Keyring {
             );
             openers.push((pair.version, opener));
         }
-        let unlocked = Arc::new(Unlocked { owner: Owner::of(key), openers });
-        self.unlocked.keep(name, Arc::clone(&unlocked), now);
-        Ok(unlocked)
+        Ok(Unlocked { owner: Owner::of(key), openers })
     }
 
     /// The custody key of a vault key. Wrong passphrases are counted across nodes, and audited.

@@ -118,6 +118,7 @@ pub async fn delete(core: &Core, caller: &Caller, user: &str, safe: bool) -> Res
     let mut transaction = core.store.begin().await?;
     // First, so that no capture stores a card between the look and the deletion.
     transaction.delete_key_endpoints(caller.merchant.clone(), key.id.clone()).await?;
+    transaction.end_key_retrievals(caller.merchant.clone(), key.id.clone()).await?;
     if safe && transaction.key_has_cards(caller.merchant.clone(), key.id.clone()).await? {
         return Err(VaultError::KeyHasCards);
     }
@@ -197,6 +198,8 @@ async fn replace(
     if !transaction.update_key(changed.key).await? {
         return Err(VaultError::Contended);
     }
+    // Retrieve endpoints end with the passphrase that they were made by (spec A.6).
+    transaction.end_key_retrievals(caller.merchant.clone(), id.clone()).await?;
     for pair in changed.rewrapped {
         transaction.update_pair(caller.merchant.clone(), pair).await?;
     }

@@ -6,6 +6,7 @@ pub mod content;
 pub mod cvv;
 pub mod keyring;
 pub mod keys;
+mod mask;
 pub mod members;
 mod names;
 pub mod paycards;
@@ -17,6 +18,7 @@ mod timed_cache;
 pub mod within;
 
 pub use keyring::Keyring;
+pub use mask::mask_member;
 pub use names::{Meaning, is_plain_name, meaning};
 pub use timed_cache::TimedCache;
 

@@ -131,7 +131,8 @@ pub async fn submit(
         consent: None,
     };
     let captured = submit::capture(&app.core, &app.facts, submission).await?;
-    let card_metadata = captured.metadata.map(|shown| CardMetadata::of(&shown, app.core.now()));
+    let card_metadata =
+        captured.metadata.map(|shown| CardMetadata::of(&shown, captured.issuer, app.core.now()));
     Ok(Json(Tokenised {
         user: captured.user,
         token: captured.token,

@@ -6,6 +6,7 @@ pub mod company;
 pub mod delivery;
 pub mod form;
 pub mod key;
+pub mod retrieve;
 pub mod vault;
 pub mod wire;
 

@@ -17,11 +17,10 @@ use crate::http::caller::{Merchant, key_access};
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
-use crate::json::{Members, Value};
 use crate::model::{Card, Scope, VaultKey};
 use crate::storage::Page;
 use crate::vault::cards::{self, CardName, Saved, StoreRequest};
-use crate::vault::{Invalid, keys};
+use crate::vault::{Invalid, keys, mask_member};
 
 /// Names of a number outside the body, in the order of preference.
 const NUMBER_NAMES: [&str; 4] = ["number", "card_number", "n", "account_number"];
@@ -87,7 +86,7 @@ pub async fn read(
     let name = card_name(&params)?;
     let mut object = cards::read(&app.core, caller, &access, &name).await?;
     for field in params.find("mask_fields").unwrap_or_default().split(',').map(str::trim) {
-        mask(&mut object, field);
+        mask_member(&mut object, field);
     }
     let json = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, json)], object.to_json().to_string()).into_response())
@@ -150,7 +149,7 @@ fn card_name(params: &Params) -> Result<CardName, ApiError> {
 }
 
 fn tokenised(app: &App, saved: Saved, metadata: bool) -> Tokenised {
-    let card_metadata = metadata.then(|| CardMetadata::of(&saved.shown, app.core.now()));
+    let card_metadata = metadata.then(|| CardMetadata::of(&saved.shown, saved.issuer, app.core.now()));
     Tokenised { user: saved.user, token: saved.token, reference: saved.reference, card_metadata }
 }
 
@@ -202,26 +201,9 @@ fn listed_card(app: &App, card: &Card, metadata: bool) -> CardListed {
         reference: card.reference.clone(),
         created_at: metadata.then(|| card.created_at.rfc3339()),
         updated_at: metadata.then(|| card.updated_at.rfc3339()),
-        card_metadata: metadata.then(|| CardMetadata::of(&card.shown, app.core.now())),
+        card_metadata: metadata.then(|| {
+            let issuer = app.core.bins.issuer_of_six(&card.shown.first_six);
+            CardMetadata::of(&card.shown, issuer, app.core.now())
+        }),
     }
-}
-
-/// Masks a member: a number by its ends, anything else altogether.
-fn mask(object: &mut Members, field: &str) {
-    let Some(text) = object.find(field).map(|value| value.as_typed().unwrap_or("••••").to_owned())
-    else {
-        return;
-    };
-    let text = Zeroizing::new(text);
-    let is_account = field == "account_number" && object.find("routing_number").is_some();
-    let account = is_account.then(|| shared::AccountNumber::parse(&text).ok()).flatten();
-    let card = shared::CardNumber::parse(&text, false).ok().filter(|_| !is_account);
-    let masked = match (account, card) {
-        (Some(number), _) => shared::mask::number("", number.last_four(), number.digits().len()),
-        (_, Some(number)) => {
-            shared::mask::number(number.first_six(), number.last_four(), number.digits().len())
-        }
-        (None, None) => "•".repeat(text.chars().count().min(8)),
-    };
-    object.set(field, Value::text(masked));
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::capture::endpoints;
-use crate::model::{CaptureEndpoint, Lock, Shown, Timestamp};
+use crate::model::{CaptureEndpoint, Issuer, Lock, Shown, Timestamp};
 
 /// A key and its passphrase; the only answer that ever shows one.
 #[derive(Serialize, ToSchema)]
@@ -83,6 +83,24 @@ pub struct CardMetadata {
     /// The holder's name, masked.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub card_holder: String,
+    /// One entry, where the operator's table of issuers knows the number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub issuer: Vec<IssuerShown>,
+}
+
+/// An issuer, in the words of the operator's table.
+#[derive(Serialize, ToSchema)]
+pub struct IssuerShown {
+    /// The brand.
+    pub brand: String,
+    /// The bank.
+    pub issuing_bank: String,
+    /// The country.
+    pub country_name: String,
+    /// Such as `credit`.
+    pub card_type: String,
+    /// Such as `classic`.
+    pub card_level: String,
 }
 
 /// An entry of the list of cards.
@@ -312,7 +330,7 @@ pub struct Deleted {
 
 impl CardMetadata {
     /// Of what may be shown; `now` decides whether the card has expired.
-    pub fn of(shown: &Shown, now: Timestamp) -> Self {
+    pub fn of(shown: &Shown, issuer: Option<Issuer>, now: Timestamp) -> Self {
         Self {
             brand: shown.brand.wire().to_owned(),
             preferred_network: shown.network.map(|network| network.wire().to_owned()),
@@ -322,6 +340,19 @@ impl CardMetadata {
             expiry: shown.expiry.map(shared::Expiry::short),
             expired: shown.expiry.is_some_and(|expiry| expiry.is_past(now.year_month())),
             card_holder: shown.holder.clone(),
+            issuer: issuer.into_iter().map(IssuerShown::from).collect(),
+        }
+    }
+}
+
+impl From<Issuer> for IssuerShown {
+    fn from(issuer: Issuer) -> Self {
+        Self {
+            brand: issuer.brand,
+            issuing_bank: issuer.bank,
+            country_name: issuer.country,
+            card_type: issuer.kind,
+            card_level: issuer.level,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod audits;
 mod batch;
+mod bins;
 mod captures;
 mod cards;
 mod endpoint_row;
@@ -15,6 +16,7 @@ mod merchants;
 mod operations;
 mod outbox;
 mod requests;
+mod retrievals;
 mod sandbox;
 mod terms;
 mod threads;
@@ -45,6 +47,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (9, include_str!("../../../migrations/sqlite/0009_transactions.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_phone.sql")),
+    (14, include_str!("../../../migrations/sqlite/0014_retrieve.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

@@ -1,0 +1,124 @@
+//! Reading a card through an endpoint: the secret proved, the use counted, the entry in the audit log committed, and
+//! only then the card given out.
+
+use super::{RetrieveError, bind, wrapping_key};
+use crate::core::{ANONYMOUS, Actor, Core};
+use crate::crypto::{Key32, aead, secret};
+use crate::json::Members;
+use crate::model::retrieve::Ended;
+use crate::model::{Card, KeyPairRow, Outcome, RetrieveEndpoint, Shown, VaultKey};
+use crate::storage::Transaction;
+use crate::vault::{cards, mask_member};
+
+/// What is to be read.
+pub struct Reading<'r> {
+    /// The endpoint's name.
+    pub unique_id: &'r str,
+    /// The secret that was given.
+    pub secret: &'r str,
+    /// The card; may be left out where the endpoint is locked to one.
+    pub token: Option<&'r str>,
+    /// Its reference.
+    pub reference: Option<&'r str>,
+    /// The client's address.
+    pub address: &'r str,
+    /// Whether the hosted page reveals the card.
+    pub reveal: bool,
+}
+
+/// A vault key and a card that an endpoint may read.
+struct Found {
+    key: VaultKey,
+    pairs: Vec<KeyPairRow>,
+    card: Card,
+}
+
+/// Reads a card. Its security code is never among the members.
+pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, RetrieveError> {
+    let endpoint = prove(core, reading).await?;
+    let actor = actor(&endpoint, reading.address);
+    if let Err(ended) = endpoint.state(core.now(), reading.reveal) {
+        core.refused(&actor, "retrieve.ended", endpoint.id.as_str()).await;
+        return Err(RetrieveError::Ended(ended));
+    }
+    let found = find(&mut *core.store.read().await?, &endpoint, reading).await?;
+    let inner = core.root.unwrap(&bind(&endpoint), &endpoint.wrapped)?;
+    let custody = aead::open(&wrapping_key(core, &endpoint, reading.secret), &bind(&endpoint), &inner)?;
+    let unlocked = core.keyring.unlocked_by(core, &found.key, &found.pairs, &Key32::from_slice(&custody)?)?;
+    let mut transaction = core.store.begin().await?;
+    // The card as this transaction sees it: a capture may have changed it since.
+    let card = find(&mut *transaction, &endpoint, reading).await?.card;
+    let mut members = cards::members_of(&mut *transaction, &unlocked, &card).await?;
+    if !transaction.use_retrieval(endpoint.merchant.clone(), endpoint.id.clone(), reading.reveal).await? {
+        return Err(RetrieveError::Ended(Ended::UsedUp));
+    }
+    let action = if reading.reveal { "card.reveal" } else { "card.retrieve" };
+    transaction.add_audit(core.entry(&actor, action, card.id.as_str(), Outcome::Done)).await?;
+    transaction.commit().await?;
+    for field in &endpoint.mask_fields {
+        mask_member(&mut members, field);
+    }
+    Ok(members)
+}
+
+/// What may be shown of a card before it is read. Counts as no use.
+pub async fn peek(core: &Core, reading: &Reading<'_>) -> Result<Shown, RetrieveError> {
+    let endpoint = prove(core, reading).await?;
+    endpoint.state(core.now(), reading.reveal).map_err(RetrieveError::Ended)?;
+    Ok(find(&mut *core.store.read().await?, &endpoint, reading).await?.card.shown)
+}
+
+/// The endpoint of a name, for whoever knows its secret. The failure is audited.
+async fn prove(core: &Core, reading: &Reading<'_>) -> Result<RetrieveEndpoint, RetrieveError> {
+    let mut transaction = core.store.read().await?;
+    let found = transaction.find_retrieval_by_secret_name(reading.unique_id.to_owned()).await?;
+    drop(transaction);
+    let hash = found.as_ref().map_or(&[0_u8; 32][..], |endpoint| &endpoint.secret_hash);
+    let right = secret::matches(reading.secret, hash);
+    match found {
+        Some(endpoint) if right => Ok(endpoint),
+        found => {
+            let (merchant, mode) =
+                found.map_or((None, None), |endpoint| (Some(endpoint.merchant), Some(endpoint.mode)));
+            let actor = Actor { merchant, mode, name: ANONYMOUS.into(), address: reading.address.into() };
+            core.refused(&actor, "retrieve.secret", "").await;
+            Err(RetrieveError::Unknown)
+        }
+    }
+}
+
+fn actor(endpoint: &RetrieveEndpoint, address: &str) -> Actor {
+    Actor {
+        merchant: Some(endpoint.merchant.clone()),
+        mode: Some(endpoint.mode),
+        name: format!("retrieve:{}", endpoint.id),
+        address: address.to_owned(),
+    }
+}
+
+/// The card that is asked for, if the endpoint reads it.
+async fn find(
+    transaction: &mut dyn Transaction,
+    endpoint: &RetrieveEndpoint,
+    reading: &Reading<'_>,
+) -> Result<Found, RetrieveError> {
+    let token = locked(endpoint.lock_token.as_deref(), reading.token)?.ok_or(RetrieveError::Unknown)?;
+    let reference = locked(endpoint.lock_reference.as_deref(), reading.reference)?.unwrap_or_default();
+    let (merchant, name) = (endpoint.merchant.clone(), endpoint.key_name.clone());
+    let key = transaction.find_key(merchant.clone(), endpoint.mode, name).await?;
+    let key = key.filter(|key| key.id == endpoint.key).ok_or(RetrieveError::Unknown)?;
+    let pairs = transaction.pairs(merchant.clone(), key.id.clone()).await?;
+    let card = transaction
+        .find_card(merchant, key.id.clone(), token.to_owned(), reference.to_owned())
+        .await?
+        .ok_or(RetrieveError::Unknown)?;
+    Ok(Found { key, pairs, card })
+}
+
+/// What is asked for, unless it is something else than what the endpoint is locked to.
+fn locked<'t>(lock: Option<&'t str>, asked: Option<&'t str>) -> Result<Option<&'t str>, RetrieveError> {
+    match (lock, asked) {
+        (Some(lock), Some(asked)) if lock != asked => Err(RetrieveError::Unknown),
+        (lock, asked) => Ok(lock.or(asked)),
+    }
+}
