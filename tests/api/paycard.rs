@@ -1,6 +1,9 @@
 //! Cards by their URI, and the terms of their security codes (spec B.2, B.5).
 
+use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use backend::model::{Scope, Scopes};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::app::{NUMBER, TestApp, card, text};
@@ -28,6 +31,7 @@ on_both_engines! {
     a_card_form_opens_with_a_session_and_stores,
     a_card_form_refuses_what_it_cannot_do,
     a_card_form_takes_types_and_looks,
+    an_access_token_opens_forms_only,
 }
 
 /// A card of the managed key with a code; answers the path of its URI.
@@ -397,6 +401,61 @@ async fn a_card_form_takes_types_and_looks(app: TestApp) {
         cards.starts_with("dankort ") && cards.ends_with(" other") && cards.contains(" visa "),
         "{cards}"
     );
+}
+
+/// A text as clients encrypt it to the published key.
+fn encrypted(pem: &str, text: &str) -> String {
+    let lines: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let key = PublicEncryptingKey::from_der(&STANDARD.decode(lines).unwrap()).unwrap();
+    let key = Pkcs1PublicEncryptingKey::new(key).unwrap();
+    let mut sealed = vec![0; key.ciphertext_size()];
+    key.encrypt(text.as_bytes(), &mut sealed).unwrap();
+    sealed.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+async fn an_access_token_opens_forms_only(app: TestApp) {
+    let made = app.new_merchant("Named", Scopes::usual()).await.live;
+    let client = app.anonymous.with_authorization(&format!("APIKEY {}", made.api_key.as_str()));
+    let published = client.get("/api/payments/accesstoken/key").await;
+    let pem = published.is(200).text();
+    assert_eq!(client.get("/api/payments/accesstoken/key").await.text(), pem, "one key for all");
+    block(&app.anonymous.get("/api/payments/accesstoken/key").await, 401, -1003);
+    let token = |end: &str| encrypted(&pem, &format!("{}#2f1c-77#{end}", made.api_key.as_str()));
+    let form = |token: &str| format!("/api/payments/capturecard?brand=x&AccessToken={token}");
+    let right = token("2027-01-15T08:30:00");
+    assert!(app.anonymous.get(&form(&right)).await.is(200).text().contains("name=\"card_number\""));
+    // The session token counts first.
+    block(&app.anonymous.get(&format!("{}&sessionToken=none", form(&right))).await, 401, -1003);
+    let uri = stored(&app.merchant).await;
+    block(&app.anonymous.get(&format!("{uri}?accessToken={right}")).await, 403, -1003);
+    let unknown = encrypted(&pem, "key_1.nothing#2f1c-77#2027-01-15T08:30:00");
+    let wrong =
+        [token("2027-01-15T09:00:01"), token("2027-01-15T07:59:59"), unknown, "00".repeat(384), "x".into()];
+    let mut answers = Vec::new();
+    for token in &wrong {
+        let answer = app.anonymous.get(&form(token)).await;
+        block(&answer, 401, -1003);
+        answers.push(answer.text());
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "what is wrong is not told");
+    app.clock.pass(1801);
+    block(&app.anonymous.get(&form(&right)).await, 401, -1003);
+}
+
+#[tokio::test]
+async fn refused_access_tokens_are_few() {
+    let app = TestApp::on_sqlite().await;
+    let pem = app.merchant.get("/api/payments/accesstoken/key").await.is(200).text();
+    let made = app.new_merchant("Named", Scopes::usual()).await.live;
+    let right = encrypted(&pem, &format!("{}#1#2027-01-15T08:30:00", made.api_key.as_str()));
+    let form = |token: &str| format!("/api/payments/capturecard?accessToken={token}");
+    app.anonymous.get(&form(&right)).await.is(200);
+    for _ in 0..20 {
+        app.anonymous.get(&form(&"00".repeat(384))).await.is(401);
+    }
+    app.anonymous.get(&form(&right)).await.is(401);
+    app.clock.pass(60);
+    app.anonymous.get(&form(&right)).await.is(200);
 }
 
 #[tokio::test]

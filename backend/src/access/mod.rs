@@ -7,6 +7,7 @@ pub mod merchants;
 mod passwords;
 pub mod sessions;
 pub mod tally;
+pub mod tokens;
 pub mod usage;
 
 pub use passwords::Passwords;

@@ -7,6 +7,7 @@ pub mod custody;
 pub mod entropy;
 pub mod passphrase;
 pub mod root;
+pub mod rsa;
 pub mod sealing;
 pub mod secret;
 pub mod token;
@@ -103,6 +104,13 @@ pub fn hex(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// The bytes of hexadecimal digits in any case; `None` for anything else.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    digits.chunks_exact(2).map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect()
 }
 
 /// HMAC-SHA256 (RFC 2104) over parts as they are; the caller makes them unambiguous.

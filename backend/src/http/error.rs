@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::again::Again;
 use crate::access::AccessError;
 use crate::access::api_keys::ApiKeyError;
+use crate::access::tokens::TokenKeyError;
 use crate::capture::CaptureError;
 use crate::crypto::CryptoError;
 use crate::json::JsonError;
@@ -307,6 +308,15 @@ impl From<VaultError> for ApiError {
             VaultError::Crypto(_) => return Self::internal(&error),
         };
         Self::new(status, code, detail)
+    }
+}
+
+impl From<TokenKeyError> for ApiError {
+    fn from(error: TokenKeyError) -> Self {
+        match error {
+            TokenKeyError::Store(error) => error.into(),
+            TokenKeyError::Crypto(error) => VaultError::from(error).into(),
+        }
     }
 }
 

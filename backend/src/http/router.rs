@@ -107,6 +107,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
     // Merchant backends: cards by their URI, in the notation of those clients.
     let paycards = OpenApiRouter::new()
         .routes(routes!(paycard::tempsession))
+        .routes(routes!(paycard::token_key))
         .routes(routes!(paycard::metadata_of))
         .routes(routes!(paycard::show, paycard::set_expiry, paycard::delete))
         .routes(routes!(paycard::metadata))

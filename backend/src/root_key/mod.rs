@@ -9,10 +9,11 @@ pub use watch::watch_for_ever;
 
 use std::collections::BTreeMap;
 
+use crate::access::tokens;
 use crate::core::{Actor, Core};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::root::{Digests, RootKey, wrapped_version};
-use crate::crypto::{CryptoError, hex};
+use crate::crypto::{CryptoError, hex, unhex};
 use crate::model::Outcome;
 use crate::storage::{Store, StoreError, WrapPlace};
 
@@ -20,6 +21,9 @@ use crate::storage::{Store, StoreError, WrapPlace};
 pub const CHECK: &str = "root_key.check";
 /// The fact under which the key of digests is kept, wrapped.
 pub const DIGESTS: &str = "root_key.digests";
+
+/// All facts that the root key wraps.
+const FACTS: [&str; 3] = [CHECK, DIGESTS, tokens::KEY];
 
 /// What can go wrong between root key and database.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +80,7 @@ pub async fn status(core: &Core) -> Result<Vec<VersionStatus>, RootKeyError> {
         }
     }
     let mut transaction = core.store.read().await?;
-    for name in [CHECK, DIGESTS] {
+    for name in FACTS {
         if let Some(fact) = transaction.fact(name).await? {
             *records.entry(wrapped_version(&bytes_of(&fact))?).or_default() += 1;
         }
@@ -98,6 +102,5 @@ pub async fn record(core: &Core, action: &'static str, version: u32) -> Result<(
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits: Vec<_> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect()
+    unhex(hex).unwrap_or_default()
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CHECK, DIGESTS, RootKeyError, bytes_of};
+use super::{CHECK, FACTS, RootKeyError, bytes_of};
+use crate::access::tokens;
 use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::root::{Digests, wrapped_version};
@@ -41,16 +42,18 @@ pub async fn rewrap(core: &Core) -> Result<Done, RootKeyError> {
 }
 
 async fn rewrap_facts(core: &Core, version: u32, done: &mut Done) -> Result<(), RootKeyError> {
-    for name in [CHECK, DIGESTS] {
+    for name in FACTS {
         let Some(old) = core.store.read().await?.fact(name).await? else { continue };
         if wrapped_version(&bytes_of(&old))? >= version {
             continue;
         }
-        let fresh = if name == CHECK {
-            core.root.verify(&bytes_of(&old))?;
-            core.root.check_value(&*core.entropy)?
-        } else {
-            Digests::rewrap(&*core.root, &bytes_of(&old), &*core.entropy)?
+        let fresh = match name {
+            CHECK => {
+                core.root.verify(&bytes_of(&old))?;
+                core.root.check_value(&*core.entropy)?
+            }
+            tokens::KEY => tokens::rewrap(core, &bytes_of(&old))?,
+            _ => Digests::rewrap(&*core.root, &bytes_of(&old), &*core.entropy)?,
         };
         let mut transaction = core.store.begin().await?;
         let replaced = transaction.replace_fact(name, old, hex(&fresh)).await?;

@@ -1,4 +1,4 @@
-//! Who calls: an API key, a user name with its password, or a session token that was made from one of them.
+//! Who calls: an API key, a user name with its password, or a session or access token that was made from one of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::Query;
-use crate::access::{Caller, sessions};
+use crate::access::{Caller, sessions, tokens};
 use crate::http::caller::{Address, Merchant, has_credentials};
 use crate::http::error::ApiError;
 use crate::http::router::App;
@@ -16,7 +16,8 @@ use crate::model::Scope;
 /// How long a session token lives (spec B.1).
 const SESSION: Duration = Duration::from_mins(5);
 
-/// An authenticated caller: `Authorization: APIKEY …` or Basic, or `sessionToken` in the query.
+/// An authenticated caller: `Authorization: APIKEY …` or Basic, or `sessionToken` or `accessToken` in
+/// the query, where the first counts before the second.
 pub struct Booker(pub Caller);
 
 impl Booker {
@@ -39,6 +40,10 @@ impl FromRequestParts<Arc<App>> for Booker {
             if let Some(token) = query.find("sessiontoken") {
                 let Address(address) = Address::from_request_parts(parts, app).await?;
                 return Ok(Self(sessions::authenticate(&app.core, token, &address).await?));
+            }
+            if let Some(token) = query.find("accesstoken") {
+                let Address(address) = Address::from_request_parts(parts, app).await?;
+                return Ok(Self(tokens::authenticate(&app.core, token, &address).await?));
             }
         }
         let Merchant(caller) = Merchant::from_request_parts(parts, app).await?;

@@ -37,6 +37,7 @@ const USES: u32 = 20;
 /// Opens a card form. The card becomes one of the managed key, under a random token.
 #[utoipa::path(get, path = "/api/payments/capturecard", tag = "card URIs",
     params(("sessionToken" = Option<String>, Query, description = "From `POST /api/payments/paycard/tempsession`."),
+        ("accessToken" = Option<String>, Query, description = "API key, a random text and an end, encrypted to `GET /api/payments/accesstoken/key`; where there is no session token."),
         ("cvv" = Option<bool>, Query, description = "Whether the security code is asked for; default false."),
         ("cardTypes" = Option<String>, Query, description = "The card types that are taken, separated by commas; all where it is left out."),
         ("defaultCardType" = Option<String>, Query, description = "The card type that is preferred for cards of two brands."),

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::booking::{Answer, Booker, Document, Query, card_uri, session_token};
 use super::error::ApiError;
 use super::router::App;
+use crate::access::tokens;
 use crate::json::{Members, Value};
 use crate::model::Scope;
 use crate::vault::paycards::{self, PaycardName};
@@ -32,6 +33,17 @@ use wire::{BankCard, ErrorBlock, Metadata};
 pub async fn tempsession(State(app): State<Arc<App>>, booker: Booker) -> Result<Response, ApiError> {
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
     Ok(axum::Json(session_token(&app, caller)).into_response())
+}
+
+/// The public key that access tokens are encrypted with.
+#[utoipa::path(get, path = "/api/payments/accesstoken/key", tag = "card URIs",
+    responses((status = 200, content_type = "application/x-pem-file", description = "SubjectPublicKeyInfo as PEM."),
+        (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock)),
+    security(("basic" = []), ("api_key" = [])))]
+pub async fn token_key(State(app): State<Arc<App>>, booker: Booker) -> Result<Response, ApiError> {
+    booker.with(&app, Scope::CaptureCreate).await?;
+    let pem = tokens::public_key(&app.core).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
 }
 
 /// Shows a card, its number masked.
