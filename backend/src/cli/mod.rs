@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bound;
 mod idle;
 mod merchant;
 mod root_key;

@@ -20,6 +20,9 @@ use crate::crypto::root::Token;
 /// 48 months: no code is kept longer, whatever the operator allows (spec B.5).
 const CVV_CAP: Duration = Duration::from_hours(1461 * 24);
 
+/// With the files and connections of the store this stays below 1,024 file descriptors, the usual limit of a process.
+const MAX_CONNECTIONS: usize = 800;
+
 /// A setting that is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin}: {key} = {value:?} is not usable; allowed: {allowed}")]
@@ -49,8 +52,11 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         };
     let root_key_file =
         sources.find("root_key_file").map_or_else(|| data_dir.join("root.key"), PathBuf::from);
+    let most: Option<NonZeroU32> = parsed(sources, "max_connections", "a whole number above 0")?;
     Ok(Settings {
         listen,
+        max_connections: most
+            .map_or(MAX_CONNECTIONS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
         database_url: database_url(sources)?,
         tls,
         insecure_http: switch(sources, "insecure_http", false)?,

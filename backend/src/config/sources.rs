@@ -7,8 +7,9 @@ use super::parse::ConfigError;
 
 /// The names of all settings, as they stand in the file. A flag has dashes instead of underscores, a variable
 /// capitals behind `CARDAMOM_`.
-pub const NAMES: [&str; 34] = [
+pub const NAMES: [&str; 35] = [
     "listen",
+    "max_connections",
     "data_dir",
     "database_url",
     "public_url",
