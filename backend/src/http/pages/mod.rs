@@ -4,6 +4,7 @@ mod answer;
 mod done;
 mod filled;
 pub mod form;
+mod inline;
 mod language;
 pub mod link;
 mod logo;

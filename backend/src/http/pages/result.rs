@@ -64,8 +64,10 @@ pub async fn done(
         return Ok(answer::notice(&app, StatusCode::OK, Notice::Success, &settings, wording, None));
     }
     let nonce = answer::nonce(&app);
-    let page = done_page::page(&nonce, &settings, &wording, response, request);
-    let mut response = answer::html(StatusCode::OK, page, &policy::done_page(&nonce, &settings));
+    let scripts = done_page::scripts(&settings, response, request);
+    let page = done_page::page(&nonce, &settings, &wording, &scripts);
+    let policy = policy::done_page(&nonce, &settings, &scripts.sources());
+    let mut response = answer::html(StatusCode::OK, page, &policy);
     // The merchant's scripts come from servers that need not know of isolation; they come without credentials.
     let without_credentials = HeaderValue::from_static("credentialless");
     response.headers_mut().insert("cross-origin-embedder-policy", without_credentials);
