@@ -56,6 +56,7 @@ mod client;
 mod consent;
 mod crashes;
 mod custody;
+mod custom;
 mod cvv;
 mod database;
 mod delivery;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::details::{Details, Support};
 use super::money::{Money, MoneyError};
 use super::reader::{MAX_ADDRESS, Reader};
+use crate::capture::brands;
 use crate::capture::ttl::{self, Ttl};
 use crate::json::{Members, Value};
 use crate::model::{Channel, RequestKind, Timestamp};
@@ -220,45 +221,13 @@ fn card_types(reader: &mut Reader) -> Vec<String> {
     };
     let mut types = Vec::new();
     for name in names.iter().filter(|name| !name.trim().is_empty()) {
-        match brand(name) {
+        match brands::named(name) {
             Some(brand) => types.push(brand.to_owned()),
             None => reader.tell("CardTypes", "unknown", "CardTypes names a brand that is not known here."),
         }
     }
     types
 }
-
-/// The wire name of a brand by a name that people write.
-fn brand(name: &str) -> Option<&'static str> {
-    let folded: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let known = match folded.as_str() {
-        "americanexpress" => "amex",
-        "dinersclub" | "dinersclubinternational" => "diners",
-        "unionpay" | "chinaunionpay" | "cup" => "union",
-        "eurocard" | "mc" => "mastercard",
-        other => other,
-    };
-    WIRE.into_iter().find(|wire| *wire == known)
-}
-
-/// The wire names of brands.
-const WIRE: [&str; 15] = [
-    "visa",
-    "mastercard",
-    "amex",
-    "discover",
-    "diners",
-    "jcb",
-    "maestro",
-    "union",
-    "mir",
-    "elo",
-    "hipercard",
-    "verve",
-    "troy",
-    "rupay",
-    "dankort",
-];
 
 #[cfg(test)]
 mod tests {

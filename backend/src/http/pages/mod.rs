@@ -1,6 +1,7 @@
 //! The pages that cardholders see: the hosted form, what comes after it, and the policy that each is sent with.
 
 mod answer;
+mod custom;
 mod done;
 mod filled;
 pub mod form;

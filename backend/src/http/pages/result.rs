@@ -102,7 +102,8 @@ async fn form_again(
     let Some(endpoint) = endpoints::find_of(&app.core, &read.merchant, read.mode, &unique_id).await? else {
         return Ok(answer::gone(app, wording));
     };
-    let rules = fill::rules_for(settings, endpoint.lock.as_ref());
+    let settings = settings.clone().on(&endpoint);
+    let rules = fill::rules_for(&settings, endpoint.lock.as_ref());
     let mut inputs = vec![("unique_id".to_owned(), unique_id.clone()), ("secret".to_owned(), secret)];
     inputs.push((LOCALE.to_owned(), wording.lang.clone()));
     let shows_reference = rules.of(Field::Reference).visible;
@@ -123,7 +124,7 @@ async fn form_again(
         query: Vec::new(),
         wording,
     };
-    Ok(draft.answer(app, settings, rules))
+    Ok(draft.answer(app, &settings, rules))
 }
 
 pub(super) fn field_error(field: &str, problem: &str) -> Option<FieldError> {

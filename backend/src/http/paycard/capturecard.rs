@@ -12,6 +12,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::wire::ErrorBlock;
+use crate::capture::brands;
 use crate::capture::endpoints::{self, NewEndpoint};
 use crate::capture::forms;
 use crate::capture::ttl::Ttl;
@@ -36,6 +37,7 @@ const USES: u32 = 20;
 #[utoipa::path(get, path = "/api/payments/capturecard", tag = "card URIs",
     params(("sessionToken" = Option<String>, Query, description = "From `POST /api/payments/paycard/tempsession`."),
         ("cvv" = Option<bool>, Query, description = "Whether the security code is asked for; default false."),
+        ("cardTypes" = Option<String>, Query, description = "The card types that are taken, such as `Visa,MasterCard`; all where left out."),
         ("creatorReference" = Option<String>, Query, description = "The card's reference."),
         ("eliminateCardDuplication" = Option<bool>, Query, description = "Whether the same number under the same reference keeps its token."),
         ("postMessageHost" = Option<String>, Query, description = "The origin that frames the page and is told results."),
@@ -48,7 +50,8 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
     let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?).await?;
     let managed = KeyAccess { user: MANAGED.to_owned(), passphrase: Zeroizing::default() };
-    let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query)?).await?;
+    let card_types = settings.brands.card_types.clone();
+    let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query, card_types)?).await?;
     // The page is answered here and not by a redirect: so its secret stands in no address.
     let mut fields = form_urlencoded::Serializer::new(String::new());
     fields.append_pair("unique_id", &made.endpoint.unique_id).append_pair("secret", &made.secret);
@@ -58,7 +61,8 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     Ok(pages::form::show(&app, &opened, &settings, settings.rules(), None))
 }
 
-fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {
+/// The endpoint takes what its form takes, also from whoever sends to it without the form.
+fn new_endpoint(query: &Query, card_types: Vec<String>) -> Result<NewEndpoint, ApiError> {
     let same = query.flag("eliminatecardduplication", false)?;
     Ok(NewEndpoint {
         ttl: Ttl::For(LIFE),
@@ -69,6 +73,7 @@ fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {
         return_card_metadata: false,
         max_uses: Some(USES),
         webhook: None,
+        card_types,
     })
 }
 
@@ -88,6 +93,9 @@ fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
             members.insert(name.to_owned(), value);
         }
     };
+    if let Some(names) = query.find("cardtypes") {
+        set("card_types", json!(card_types(names)?));
+    }
     if let Some(origin) = query.find("postmessagehost") {
         set("allowed_origins", json!([origin]));
     }
@@ -101,6 +109,12 @@ fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
         );
     }
     Ok(Members::parse(body.to_string().as_bytes())?)
+}
+
+/// Brands by the names that people write, between commas.
+fn card_types(names: &str) -> Result<Vec<&'static str>, Invalid> {
+    let wrong = || Invalid::new("/cardTypes", "unknown", "cardTypes names a brand that is not known here.");
+    names.split(',').map(|name| brands::named(name).ok_or_else(wrong)).collect()
 }
 
 /// An absolute https address; on this machine itself http will do.

@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/postgres/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/postgres/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/postgres/0007_operations.sql")),
+    (14, include_str!("../../../migrations/postgres/0014_endpoint_card_types.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
+    (14, include_str!("../../../migrations/sqlite/0014_endpoint_card_types.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
