@@ -4,6 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::Digest as _;
+
 /// Where the files are served; an address is this and the file's name.
 pub const PATH: &str = "/assets/";
 
@@ -121,6 +125,11 @@ fn accepts(accept_encoding: &str, coding: &str) -> bool {
         let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
         named && weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
     })
+}
+
+/// The value of an `integrity` attribute for these bytes (W3C Subresource Integrity).
+pub fn integrity(bytes: &[u8]) -> String {
+    format!("sha384-{}", STANDARD.encode(sha2::Sha384::digest(bytes)))
 }
 
 #[cfg(test)]

@@ -202,32 +202,72 @@ impl Text {
     }
 }
 
-/// The texts of one language, by key. A copy shares them.
+/// The texts of one language, by key, and the merchant's own messages for additional fields. A copy shares them.
 #[derive(Clone, Default)]
-pub struct Texts(Arc<[Box<str>]>);
+pub struct Texts {
+    /// Those by key, then the own ones.
+    lines: Arc<[Box<str>]>,
+    /// How many of them have keys.
+    known: usize,
+}
 
 impl Texts {
     /// Texts in the order of `Text::ALL`; as many as are known.
     pub fn new(texts: impl IntoIterator<Item = Box<str>>) -> Self {
-        Self(texts.into_iter().collect())
+        Self::beside(texts, usize::MAX)
+    }
+
+    /// What a browser is handed: its own texts, then the merchant's messages.
+    pub fn of_browser(lines: impl IntoIterator<Item = Box<str>>) -> Self {
+        Self::beside(lines, Text::OF_BROWSER)
+    }
+
+    /// These texts with messages for additional fields: by place, what is told of an empty field and what is told
+    /// of a wrong one. An empty message leaves the usual one.
+    #[must_use]
+    pub fn with_own<'a>(&self, messages: impl IntoIterator<Item = [&'a str; 2]>) -> Self {
+        let known = self.lines.iter().take(self.known).cloned();
+        let own = messages.into_iter().flatten().map(Box::from);
+        Self { lines: known.chain(own).collect(), known: self.known }
+    }
+
+    /// The merchant's messages, as `with_own` took them.
+    pub fn own(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().skip(self.known).map(|text| &**text)
+    }
+
+    /// What a person reads beside a field with a problem: the merchant's own message where there is one.
+    pub fn told(&self, field: Field, problem: Problem) -> &str {
+        if let Field::Extra(place) = field {
+            let line = self.known + 2 * usize::from(place) + usize::from(problem != Problem::Missing);
+            if let Some(own) = self.lines.get(line).filter(|own| !own.is_empty()) {
+                return own;
+            }
+        }
+        self.get(Text::problem(field, problem))
     }
 
     /// A text. Empty where it is not known: the browser knows nothing of the server's own texts, and what it
     /// hydrates with an empty text keeps what the server wrote.
     pub fn get(&self, text: Text) -> &str {
-        self.0.get(text as usize).map_or("", |text| text)
+        self.lines.get(text as usize).filter(|_| (text as usize) < self.known).map_or("", |text| text)
     }
 
     /// These texts with some of them replaced.
     #[must_use]
     pub fn with<'a>(&self, replaced: impl IntoIterator<Item = (Text, &'a str)>) -> Self {
-        let mut texts = self.0.to_vec();
+        let mut texts = self.lines.to_vec();
         for (text, words) in replaced {
             if let Some(place) = texts.get_mut(text as usize) {
                 *place = words.into();
             }
         }
-        Self(texts.into())
+        Self { lines: texts.into(), known: self.known }
+    }
+
+    fn beside(lines: impl IntoIterator<Item = Box<str>>, known: usize) -> Self {
+        let lines: Arc<[_]> = lines.into_iter().collect();
+        Self { known: known.min(lines.len()), lines }
     }
 
     /// Every key with its own name as its text, for tests of what is shown where.
@@ -277,7 +317,7 @@ mod tests {
     #[test]
     fn the_browser_gets_its_own_part_in_the_same_order() {
         let handed = Text::ALL.iter().take(Text::OF_BROWSER);
-        let browser = Texts::new(handed.map(|text| text.name().into()));
+        let browser = Texts::of_browser(handed.map(|text| text.name().into()));
         assert_eq!(browser.get(Text::Submit), "submit");
         assert_eq!(browser.get(Text::AlertRefused), "alert_refused");
         assert_eq!(browser.get(Text::Trust), "");
@@ -289,6 +329,23 @@ mod tests {
         let other = all.with([(Text::Submit, "Pay")]);
         assert_eq!((all.get(Text::Submit), other.get(Text::Submit)), ("submit", "Pay"));
         assert_eq!(other.get(Text::Title), "title");
+    }
+
+    #[test]
+    fn a_merchants_messages_are_told_where_there_are_some() {
+        let server = Texts::named().with_own([["", ""], ["Which size?", "No such size."]]);
+        let keys = Text::ALL.iter().take(Text::OF_BROWSER).map(|&text| server.get(text));
+        let browser = Texts::of_browser(keys.chain(server.own()).map(Box::from));
+        for texts in [&server, &server.with([(Text::Submit, "Pay")]), &browser] {
+            assert_eq!(texts.told(Field::Extra(1), Problem::Missing), "Which size?");
+            assert_eq!(texts.told(Field::Extra(1), Problem::TooLong), "No such size.");
+            for place in [0, 2] {
+                assert_eq!(texts.told(Field::Extra(place), Problem::Missing), "field_missing");
+            }
+            assert_eq!(texts.told(Field::Cvv, Problem::Missing), "cvv_missing");
+        }
+        assert_eq!((server.get(Text::Trust), browser.get(Text::Trust)), ("trust", ""));
+        assert_eq!(browser.get(Text::Title), "", "no message stands in for a text that was not handed over");
     }
 
     #[test]

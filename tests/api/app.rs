@@ -342,6 +342,7 @@ fn login(client: &Client, credentials: &Credentials) -> Client {
 fn settings() -> Settings {
     Settings {
         listen: "127.0.0.1:8080".parse().unwrap(),
+        max_connections: 100,
         data_dir: PathBuf::new(),
         database_url: None,
         public_url: "https://cards.example".parse().unwrap(),

@@ -17,6 +17,9 @@ on_both_engines! {
     a_choice_through_a_locked_endpoint_is_shown,
     a_merchant_may_take_three_digits_for_american_express,
     odd_characters_are_refused_or_read_in_every_field,
+    an_endpoint_that_takes_some_types_refuses_other_cards_however_they_come,
+    an_endpoint_that_takes_the_second_brand_alone_stores_it,
+    card_types_of_an_endpoint_are_refused_at_their_place,
 }
 
 /// Published test cards: Visa/Dankort, Visa/CB.
@@ -236,4 +239,63 @@ async fn odd_characters_are_refused_or_read_in_every_field(app: TestApp) {
     let cards = app.stored_cards("managed").await;
     assert!(cards.iter().all(|card| (card.shown.first_six.as_str(), card.shown.digits) == ("411111", 16)));
     assert_eq!(cards.len(), 2, "one for each reference");
+}
+
+async fn an_endpoint_that_takes_some_types_refuses_other_cards_however_they_come(app: TestApp) {
+    let body = json!({ "card_types": ["visa", "amex"] });
+    let created = app.merchant.post("/v1/capture?user=managed", body).await.ok();
+    let endpoint = Endpoint::of(&app.merchant, &created);
+    let shown = app.merchant.get(&format!("/v1/capture/{}", endpoint.id)).await.ok();
+    assert_eq!(shown["card_types"], json!(["visa", "amex"]));
+    for name in ["card_number", "number"] {
+        let refused = endpoint.capture(json!({ name: OTHER_NUMBER })).await;
+        refused.refused(400, "invalid").at(&format!("/{name}"), "not_accepted");
+    }
+    let account = json!({ "account_number": "000123456789", "routing_number": "021000021" });
+    endpoint.capture(account).await.refused(400, "invalid").at("/account_number", "not_accepted");
+    let cb = json!({ "card_number": CB, "preferred_network": "cartes_bancaires" });
+    endpoint.capture(cb).await.refused(400, "invalid").at("/preferred_network", "not_accepted");
+    // A form that takes all types, and one whose own list is another.
+    let refused = send(&app, "pcd", &endpoint, &members(OTHER_NUMBER, "")).await;
+    refused.refused(400, "invalid").at("/card_number", "not_accepted");
+    let form = form(&app, json!({ "card_types": ["mastercard", "visa"] })).await;
+    let page = post(&app, &form, &endpoint, &members(OTHER_NUMBER, "")).await;
+    let page = page.is(422).text();
+    assert!(page.contains("This card type is not accepted here.") && page.contains("data-cards=\"visa\""));
+    let page = format!("/v1/capture/iframe/pcd?unique_id={}&secret={}", endpoint.id, endpoint.secret);
+    assert!(app.anonymous.get(&page).await.text().contains("data-cards=\"visa amex\""));
+    assert!(app.stored_cards("managed").await.is_empty());
+    endpoint.capture(json!({ "card_number": NUMBER })).await.ok();
+    send(&app, &form, &endpoint, &members(NUMBER, "")).await.ok();
+    let other = self::form(&app, json!({ "card_types": ["jcb"] })).await;
+    send(&app, &other, &endpoint, &members(NUMBER, "")).await.refused(400, "invalid");
+}
+
+async fn an_endpoint_that_takes_the_second_brand_alone_stores_it(app: TestApp) {
+    let endpoint = app.endpoint("&card_types=cartes_bancaires").await;
+    let stored = endpoint.capture(json!({ "card_number": CB })).await.ok();
+    let object = app.read(&text(&stored["token"]), &endpoint.id).await;
+    assert_eq!(
+        (&object["preferred_network"], &object["card_number"]),
+        (&json!("cartes_bancaires"), &json!(CB))
+    );
+    endpoint
+        .capture(json!({ "card_number": NUMBER }))
+        .await
+        .refused(400, "invalid")
+        .at("/card_number", "not_accepted");
+}
+
+async fn card_types_of_an_endpoint_are_refused_at_their_place(app: TestApp) {
+    for (body, pointer, code) in [
+        (json!({ "card_types": ["vsia"] }), "/card_types/0", "unknown"),
+        (json!({ "card_types": [] }), "/card_types", "empty"),
+        (json!({ "card_types": "visa" }), "/card_types", "type"),
+    ] {
+        let refused = app.merchant.post("/v1/capture?user=managed", body).await;
+        refused.refused(400, "invalid").at(pointer, code);
+    }
+    let token = app.card().await;
+    let query = format!("/v1/capture?user=managed&token={token}&reference=r1&card_types=visa");
+    app.merchant.post(&query, json!({})).await.refused(400, "invalid").at("/card_types", "locked");
 }

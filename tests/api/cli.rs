@@ -97,6 +97,7 @@ async fn every_setting_says_what_it_allows() {
         ("CARDAMOM_TRUSTED_PROXY", "10.0.0.0/99", "networks such as 10.0.0.0/8"),
         ("CARDAMOM_LIMITS", "some", "on or off"),
         ("CARDAMOM_MAX_USES", "-1", "a whole number"),
+        ("CARDAMOM_MAX_CONNECTIONS", "0", "a whole number above 0"),
         ("CARDAMOM_CVV_LIFE", "P2D", "a duration up to 24 hours"),
         ("CARDAMOM_LOG", "loud", "error, warn, info, debug"),
         ("CARDAMOM_TLS_CERT", "a.pem", "a PEM file"),

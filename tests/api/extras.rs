@@ -18,6 +18,7 @@ on_both_engines! {
     extra_data_holds_no_card_data,
     labels_placeholders_and_button_are_plain_text,
     a_masked_code_and_a_keypad_are_in_the_document,
+    additional_fields_speak_the_language_of_the_page,
     its_owner_reads_the_additions,
 }
 
@@ -100,6 +101,51 @@ async fn values_are_refused_beside_their_field_and_kept(app: TestApp) {
     assert!(page.contains("id=\"cardamom-extra-0-error\" data-problem=\"format\""));
     assert!(page.contains("value=\"no address\"") && page.contains("<option value=\"L\" selected>"));
     assert_eq!(page.matches("name=\"note\"").count(), 1, "no hidden input beside the field");
+}
+
+async fn additional_fields_speak_the_language_of_the_page(app: TestApp) {
+    let mut settings = additions();
+    settings["translations"] = json!({
+        "de": { "form": {
+            "mail": { "label": "E-Mail-Adresse", "required": "Bitte die Adresse.", "invalid": "<b>Falsch</b>" },
+            "size": "Größe", "shoe": { "label": "Schuh" } } },
+        "ar": { "form": { "mail": { "label": "البريد" } } },
+    });
+    let made = app.merchant.post("/v1/capture/iframe", settings).await.ok();
+    assert_eq!(made["ignored"], json!(["/translations/de/form/shoe/label"]));
+    let form = text(&made["id"]);
+    let endpoint = app.endpoint("").await;
+    let shown = |locale: &str| {
+        format!(
+            "/v1/capture/iframe/{form}?unique_id={}&secret={}&locale={locale}",
+            endpoint.id, endpoint.secret
+        )
+    };
+    for (locale, label, list) in
+        [("de-AT", "E-Mail-Adresse", "Größe"), ("ar", "البريد", "Size"), ("fr", "E-mail", "Size")]
+    {
+        let page = app.anonymous.get(&shown(locale)).await.is(200).text();
+        for (place, label) in [(0, label), (1, list)] {
+            assert!(
+                page.contains(&format!("<label for=\"cardamom-extra-{place}\">{label}<")),
+                "{locale} {label}"
+            );
+        }
+        assert_eq!(
+            page.contains("Bitte die Adresse.\n&lt;b&gt;Falsch"),
+            locale == "de-AT",
+            "handed to the script"
+        );
+    }
+    let mut fields = FIELDS.to_vec();
+    fields.extend([("mail", "no address"), ("locale", "de"), ("postal_code", "10115")]);
+    let page = follow(&app, &fill(&app, &form, &endpoint, &fields).await).await.is(422).text();
+    let error = page.split("id=\"cardamom-extra-0-error\"").nth(1).unwrap().split("</p>").next().unwrap();
+    assert!(error.contains("&lt;b&gt;Falsch&lt;/b&gt;"), "{error}");
+    let mut asking = additions();
+    asking["translations"] = json!({ "de": { "form": { "note": { "label": "Your CVN" } } } });
+    let refused = app.merchant.post("/v1/capture/iframe", asking).await;
+    refused.refused(400, "invalid").at("/translations/de/form/note/label", "asks_for_card");
 }
 
 async fn a_card_number_in_an_additional_field_is_refused(app: TestApp) {

@@ -1,10 +1,12 @@
 //! `/v1/capture/iframe`: hosted forms as their owner makes, reads and deletes them.
 
+use backend::assets::integrity;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, text};
+use crate::plain_form::{FIELDS, fill, follow};
 
 const CALLBACK: &str =
     "function(responseData, requestData) { window.location.replace(`https://shop.example/ok`); }";
@@ -20,6 +22,7 @@ on_both_engines! {
     a_form_without_a_visible_field_is_refused,
     members_that_nobody_knows_are_named,
     callbacks_that_need_a_document_run_on_the_done_page,
+    the_done_page_names_its_scripts_one_by_one,
 }
 
 /// The seed's form: all fields hidden but the code.
@@ -133,4 +136,23 @@ async fn callbacks_that_need_a_document_run_on_the_done_page(app: TestApp) {
     let code = STANDARD.encode("function(r) { document.title = r.token; }");
     let made = app.merchant.post("/v1/capture/iframe", json!({ "success_callback": code })).await.ok();
     assert_eq!(made["callback_runner"], "done_page");
+}
+
+async fn the_done_page_names_its_scripts_one_by_one(app: TestApp) {
+    let settings = json!({
+        "success_callback": STANDARD.encode("function(r) { document.title = r.token; }"),
+        "embedded_js": STANDARD.encode("window.shop = 1;\r\nwindow.card = '</script>';"),
+        "js_links": ["https://cdn.example/a.js?v=1"],
+    });
+    let form = text(&app.merchant.post("/v1/capture/iframe", settings).await.ok()["id"]);
+    let endpoint = app.endpoint("").await;
+    let done = fill(&app, &form, &endpoint, &FIELDS).await;
+    assert!(done.header("location").starts_with("/v1/capture/done/"));
+    let page = follow(&app, &done).await;
+    let (policy, html) = (page.is(200).header("content-security-policy"), page.text());
+    let allowed = policy.split("script-src ").nth(1).unwrap().split(';').next().unwrap();
+    let inline = html.split("<script>").skip(1).map(|rest| rest.split("</script>").next().unwrap());
+    let hashes: Vec<_> = inline.map(|code| format!("'{}'", integrity(code.as_bytes()))).collect();
+    assert_eq!(hashes.len(), 2);
+    assert_eq!(allowed, format!("{} {} https://cdn.example/a.js", hashes[0], hashes[1]));
 }

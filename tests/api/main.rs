@@ -58,6 +58,7 @@ mod company;
 mod consent;
 mod crashes;
 mod custody;
+mod custom;
 mod cvv;
 mod database;
 mod delivery;

@@ -29,6 +29,7 @@ on_both_engines! {
     a_card_goes_with_its_code_at_the_last_use,
     a_session_token_opens_forms_only,
     a_card_form_opens_with_a_session_and_stores,
+    the_endpoint_of_a_card_form_takes_what_its_form_takes,
     a_card_form_refuses_what_it_cannot_do,
     a_card_form_takes_types_and_looks,
     an_access_token_opens_forms_only,
@@ -360,6 +361,20 @@ async fn a_card_form_opens_with_a_session_and_stores(app: TestApp) {
     app.clock.pass(3 * 86_400);
     app.sweep().await;
     app.anonymous.get(&format!("{action}?unique_id={id}&secret={secret}")).await.is(404);
+}
+
+async fn the_endpoint_of_a_card_form_takes_what_its_form_takes(app: TestApp) {
+    let target = "/api/payments/capturecard?cardTypes=Visa,%20American%20Express";
+    let page = app.merchant.get(target).await.is(200).text();
+    assert!(page.contains("data-cards=\"visa amex\""));
+    let (id, secret) = (hidden(&page, "unique_id"), hidden(&page, "secret"));
+    let direct = |number: &str| {
+        let call = Call::new("POST", &format!("/v1/capture/{id}")).header("x-capture-secret", &secret);
+        call.json(&json!({ "card_number": number }))
+    };
+    let refused = app.anonymous.send(direct("5555555555554444")).await;
+    refused.refused(400, "invalid").at("/card_number", "not_accepted");
+    app.anonymous.send(direct(NUMBER)).await.ok();
 }
 
 async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {

@@ -104,30 +104,40 @@ function digits(text) {
   return text.replaceAll(/[^\d|]/g, "");
 }
 
-test("a dragged selection moves its digits and no others", async () => {
+for (const { number, last, dropped } of [
+  { number: "378282246310005", last: 5, dropped: "1000 5378 2822 463" },
+  { number: "4242424242425678", last: 4, dropped: "5678 4242 4242 4242" },
+  { number: "6205500000000007894", last: 3, dropped: "8946 2055 0000 0000 007" },
+]) {
+test(`a selection dragged within ${number.length} digits moves its digits and no others`, async () => {
   await withForm({}, async (page) => {
-    await b.input(page, "card_number").pressSequentially("4242424242425678");
-    await select(page, 15, 19);
+    await b.input(page, "card_number").pressSequentially(number);
+    const end = (await b.input(page, "card_number").inputValue()).length;
+    await select(page, end - last, end);
     const input = b.input(page, "card_number");
     const box = await input.boundingBox();
     // Where the selection's middle and the text's beginning are drawn.
-    const { from, to } = await input.evaluate((input) => {
+    const { from, to } = await input.evaluate((input, last) => {
       const style = getComputedStyle(input);
       const pen = document.createElement("canvas").getContext("2d");
       pen.font = `${style.fontSize} ${style.fontFamily}`;
       const left = parseFloat(style.paddingLeft);
-      return { from: left + pen.measureText(input.value.slice(0, 17)).width, to: left + 1 };
-    });
+      const before = input.value.slice(0, input.value.length - last / 2);
+      return { from: left + pen.measureText(before).width, to: left + 1 };
+    }, last);
     const line = box.y + box.height / 2;
+    const shownBefore = await input.inputValue();
     await page.mouse.move(box.x + from, line);
     await page.mouse.down();
     await page.mouse.move(box.x + from - 12, line);
     await page.mouse.move(box.x + to + 40, line, { steps: 8 });
     await page.mouse.move(box.x + to, line, { steps: 4 });
     await page.mouse.up();
-    await b.eventually(async () => (await input.inputValue()) === "5678 4242 4242 4242", "the dropped digits");
+    await b.eventually(async () => (await input.inputValue()) !== shownBefore, "the dropped digits");
+    assert.equal(await input.inputValue(), dropped);
   });
 });
+}
 
 test("a digit too many is not dropped from the end unseen", async () => {
   await withForm({}, async (page) => {
@@ -236,6 +246,25 @@ async function autofill(page, card = FILLED) {
   await cdp.send("Autofill.trigger", { fieldId: node.backendNodeId, card });
 }
 
+/** The same with an address, from the field at a selector. */
+async function autofillAddress(page, selector) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("DOM.enable");
+  await cdp.send("Autofill.enable");
+  const { root } = await cdp.send("DOM.getDocument");
+  const { nodeId } = await cdp.send("DOM.querySelector", { nodeId: root.nodeId, selector });
+  const { node } = await cdp.send("DOM.describeNode", { nodeId });
+  await page.locator(selector).click();
+  const fields = [
+    { name: "NAME_FULL", value: ADDRESS.name },
+    { name: "ADDRESS_HOME_LINE1", value: ADDRESS.addressLine1 },
+    { name: "ADDRESS_HOME_CITY", value: ADDRESS.city },
+    { name: "ADDRESS_HOME_ZIP", value: ADDRESS.zipcode },
+    { name: "ADDRESS_HOME_COUNTRY", value: "DE" },
+  ];
+  await cdp.send("Autofill.trigger", { fieldId: node.backendNodeId, address: { fields } });
+}
+
 async function assertFilled(page) {
   await b.eventually(async () => (await b.input(page, "cvv").inputValue()) !== "", "the filled code");
   assert.equal((await b.input(page, "card_number").inputValue()).replaceAll(" ", ""), FILLED.number);
@@ -258,6 +287,30 @@ test("the browser's own card autofill fills every field", async () => {
   });
   const card = (await merchant.listCards()).find(({ reference }) => reference === "autofilled");
   assert.equal((await merchant.readCard(card)).expiry, "05/31");
+});
+
+const ADDRESS = {
+  name: FILLED.name,
+  addressLine1: "12 Main Street",
+  city: "Berlin",
+  zipcode: "10115",
+};
+
+test("the browser's own autofill fills card, postal code and the billing address", async () => {
+  const visible = { visible: true };
+  const field_options = { postal_code: visible, billing_address: visible, billing_city: visible };
+  await withForm({ field_options }, async (page) => {
+    await autofill(page);
+    await assertFilled(page);
+    await autofillAddress(page, "#cardamom-postal_code");
+    await b.eventually(async () => (await b.input(page, "postal_code").inputValue()) !== "", "the filled postal code");
+    assert.equal(await b.input(page, "postal_code").inputValue(), ADDRESS.zipcode);
+    assert.equal(await b.input(page, "billing_city").inputValue(), ADDRESS.city);
+    assert.equal(await b.input(page, "billing_address").inputValue(), ADDRESS.addressLine1);
+    await assertFilled(page);
+    await b.submit(page);
+    await b.saved(page);
+  });
 });
 
 test("what the browser filled before the wasm arrived is kept and formatted", async () => {

@@ -228,6 +228,20 @@ for (const [way, wasm] of Object.entries(ways)) {
       }));
       await attempt("read a form", () => fetch(${JSON.stringify(other.url)}).then((answer) => answer.text()));
       await attempt("send elsewhere", () => fetch("${elsewhere.url}/sent").then(() => "sent"));
+      await attempt("import", () => import("${elsewhere.url}/module").then(() => "ran"));
+      await attempt("import data", () => import("data:text/javascript,export default 1").then(() => "ran"));
+      await attempt("script element", () => new Promise((done, failed) => {
+        const element = document.createElement("script");
+        Object.assign(element, { src: "${elsewhere.url}/script", onload: () => done("ran"), onerror: failed });
+        document.body.append(element);
+      }));
+      await attempt("inline script", () => {
+        const element = document.createElement("script");
+        Object.assign(element, { textContent: "window.ran = 1", nonce: document.querySelector("style").nonce });
+        document.body.append(element);
+        return window.ran ? "ran" : Promise.reject();
+      });
+      await attempt("eval", () => (0, eval)("'ran'"));
       await attempt("top without a click", () => { top.location.href = "${elsewhere.url}/top"; return "tried"; });
       for (const take of [() => window.focus(), () => document.body.focus()]) take();
       tell(Object.assign({ tried: tried }, search(${PAGE_ROOTS})));
@@ -252,6 +266,11 @@ for (const [way, wasm] of Object.entries(ways)) {
         worker: "refused",
         "read a form": "refused",
         "send elsewhere": "refused",
+        import: "refused",
+        "import data": "refused",
+        "script element": "refused",
+        "inline script": "refused",
+        eval: "refused",
         "top without a click": "refused",
       });
       assert.match(page.url(), /\?frame=/);

@@ -20,6 +20,40 @@ const TEXTS = {
   ar: { dir: "rtl", label: "رقم البطاقة", wrong: "هذا الرقم غير صالح. تحقق منه رقمًا رقمًا.", hint: "4 أرقام على الوجه الأمامي" },
 };
 
+test("a field of the merchant's own tells problems in the merchant's words, with wasm and without scripts", async () => {
+  const form = {
+    additional_fields: [{ name: "mail", label: "E-mail", type: "email", required: true }, { name: "note", label: "Note", required: true }],
+    translations: { de: { form: { mail: { label: "E-Mail-Adresse", required: "Bitte die Adresse.", invalid: "Das ist keine <b>." } } } },
+    locale: "de",
+  };
+  const { url } = await merchant.page(form);
+  const told = (page, place) => page.locator(`#cardamom-extra-${place}-error`).innerText();
+  await b.withPage(browser, async (page) => {
+    await page.goto(url);
+    await b.hydrated(page);
+    await b.fillCard(page);
+    await b.submit(page);
+    await page.locator("#cardamom-extra-0-error:visible").waitFor();
+    assert.equal(await told(page, 0), "Bitte die Adresse.");
+    assert.equal(await told(page, 1), "Füllen Sie dieses Feld aus.");
+    const link = page.locator('a[href="#cardamom-extra-0"]');
+    assert.equal(await link.innerText(), "E-Mail-Adresse: Bitte die Adresse.");
+    await b.input(page, "mail").fill("nowhere");
+    await b.input(page, "note").focus();
+    await page.locator("#cardamom-extra-0-error:visible").waitFor();
+    assert.equal(await told(page, 0), "Das ist keine <b>.");
+  });
+  await b.withPage(browser, async (page) => {
+    await page.goto(url);
+    await b.fillCard(page);
+    await b.input(page, "mail").fill("a@b");
+    await b.input(page, "note").fill(" ");
+    await b.submit(page);
+    await page.locator("#cardamom-extra-1-error:visible").waitFor();
+    assert.equal(await told(page, 0), "Das ist keine <b>.");
+  }, { javaScriptEnabled: false });
+});
+
 const read = (page) => page.locator("#cardamom-form").innerText();
 
 for (const [locale, texts] of Object.entries(TEXTS)) {

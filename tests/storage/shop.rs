@@ -178,6 +178,7 @@ impl Shop {
             refused: 0,
             disabled_at: None,
             created_at: NOW,
+            card_types: vec!["visa".to_owned(), "cartes_bancaires".to_owned()],
         }
     }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::{Accepted, Brand, CodeLengths};
+use shared::{Accepted, Brand, CardNumber, CodeLengths};
 
 use crate::json::{Members, Value};
-use crate::vault::Invalid;
+use crate::vault::{Invalid, members};
 
 /// The settings, as stored: only what was checked.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -27,8 +27,21 @@ impl BrandSettings {
 
     /// The brands that are taken.
     pub fn accepted(&self) -> Accepted {
-        let order: Vec<Brand> = self.card_types.iter().map(|name| Brand::from_wire(name)).collect();
-        Accepted::only(&order)
+        accepted(&self.card_types)
+    }
+
+    /// The same on an endpoint that takes some card types alone: those that both take. Where they share none, what
+    /// the form says stays, and the endpoint refuses every card.
+    #[must_use]
+    pub fn on(mut self, endpoint: &[String]) -> Self {
+        let own = std::mem::take(&mut self.card_types);
+        let shared: Vec<_> = own.iter().filter(|name| endpoint.contains(name)).cloned().collect();
+        self.card_types = match (own.is_empty(), shared.is_empty()) {
+            (true, _) => endpoint.to_vec(),
+            (false, true) => own,
+            (false, false) => shared,
+        };
+        self
     }
 
     /// The lengths of security codes.
@@ -67,7 +80,8 @@ pub fn named(name: &str) -> Option<Brand> {
     Brand::ALL.into_iter().find(|brand| letters(brand.wire()) == known || letters(brand.title()) == known)
 }
 
-fn take_types(body: &mut Members) -> Result<Vec<String>, Invalid> {
+/// Takes `card_types` out of a body: wire names, none twice; none where it is left out.
+pub fn take_types(body: &mut Members) -> Result<Vec<String>, Invalid> {
     const AT: &str = "/card_types";
     let items = match body.take("card_types") {
         None | Some(Value::Null) => return Ok(Vec::new()),
@@ -75,7 +89,7 @@ fn take_types(body: &mut Members) -> Result<Vec<String>, Invalid> {
         Some(_) => return Err(Invalid::new(AT, "type", "This has to be a list of card types.")),
     };
     if items.is_empty() {
-        return Err(Invalid::new(AT, "empty", "A form has to take at least one card type."));
+        return Err(Invalid::new(AT, "empty", "At least one card type has to be taken."));
     }
     let mut types: Vec<String> = Vec::new();
     for (index, item) in items.iter().enumerate() {
@@ -128,6 +142,51 @@ fn check_name(name: &str, at: &str) -> Result<(), Invalid> {
     Err(Invalid::new(at, "unknown", "There is no such card type."))
 }
 
+/// The wire name of a brand by a name that people write.
+pub fn named(name: &str) -> Option<&'static str> {
+    let folded: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let known = match folded.as_str() {
+        "americanexpress" => "amex",
+        "dinersclub" | "dinersclubinternational" => "diners",
+        "unionpay" | "chinaunionpay" | "cup" => "union",
+        "eurocard" | "mc" => "mastercard",
+        "cartesbancaires" | "cb" => "cartes_bancaires",
+        other => other,
+    };
+    Some(Brand::from_wire(known)).filter(|brand| *brand != Brand::Other).map(Brand::wire)
+}
+
+/// Whether an endpoint takes a card of these leading digits under a brand that was chosen, and the brand under which
+/// it is used where that is not the one that the number belongs to.
+pub fn check(
+    card_types: &[String],
+    name: &str,
+    number: &CardNumber,
+    chosen: Option<Brand>,
+) -> Result<Option<Brand>, Invalid> {
+    let networks = accepted(card_types).networks(number.digits());
+    let Some(first) = networks.at(0) else {
+        return Err(not_accepted(&members::pointer("", name)));
+    };
+    match chosen {
+        Some(brand) if networks.has(brand) => Ok(Some(brand)),
+        Some(_) => Err(not_accepted(&format!("/{}", members::NETWORK))),
+        // A card with a choice that nobody made is used as what its number says, where that is taken.
+        None if networks.has(number.brand()) => Ok(None),
+        None => Ok(Some(first)),
+    }
+}
+
+fn accepted(card_types: &[String]) -> Accepted {
+    let order: Vec<Brand> = card_types.iter().map(|name| Brand::from_wire(name)).collect();
+    Accepted::only(&order)
+}
+
+/// The refusal of a card whose type is not taken.
+pub fn not_accepted(at: &str) -> Invalid {
+    Invalid::new(at, "not_accepted", "This card type is not accepted here.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +205,21 @@ mod tests {
             assert_eq!(named(brand.wire()), Some(brand));
         }
         assert_eq!((named("nobody"), named("")), (None, None));
+    }
+
+    #[test]
+    fn form_and_endpoint_take_what_both_take() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (form, endpoint, expected) in [
+            (&[][..], &[][..], &[][..]),
+            (&[], &["visa"], &["visa"]),
+            (&["amex", "visa"], &[], &["amex", "visa"]),
+            (&["amex", "visa"], &["visa", "amex", "jcb"], &["amex", "visa"]),
+            (&["amex"], &["visa"], &["amex"]),
+        ] {
+            let form = BrandSettings { card_types: names(form), ..BrandSettings::default() };
+            assert_eq!(form.on(&names(endpoint)).card_types, names(expected));
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct NewEndpoint {
     pub max_uses: Option<u32>,
     /// Where to send events.
     pub webhook: Option<Webhook>,
+    /// The card types that it takes, by wire name; empty for all.
+    pub card_types: Vec<String>,
 }
 
 /// A created endpoint. The secret is shown once.
@@ -116,6 +118,10 @@ fn check(core: &Core, new: &NewEndpoint) -> Result<(), CaptureError> {
     if let Some(id) = &new.unique_id {
         check_id("/unique_id", id)?;
     }
+    if new.token.is_some() && !new.card_types.is_empty() {
+        let detail = "An endpoint that is locked to a card takes no number, whatever its type.";
+        return Err(Invalid::new("/card_types", "locked", detail).into());
+    }
     let most = core.policy.max_uses_cap;
     if new.max_uses.is_some_and(|uses| uses == 0 || uses > most) {
         return Err(
@@ -177,6 +183,7 @@ fn build(
         refused: 0,
         disabled_at: None,
         created_at: now,
+        card_types: new.card_types,
         id,
     })
 }

@@ -134,6 +134,7 @@ async fn store(
 ) -> Result<Filed, FillError> {
     let known = facts.prove(core, &filled.unique_id, Some(&filled.secret), &filled.address).await?;
     let settings = forms::settings(core, &known.endpoint.merchant, known.endpoint.mode, &filled.form).await?;
+    let settings = settings.on(&known.endpoint);
     let rules = rules_for(&settings, known.endpoint.lock.as_ref());
     filled.claim(&settings, &rules);
     let actor = submit::actor_of(&known, &filled.address);

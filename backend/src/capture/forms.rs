@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 use shared::{Field, FieldOptions, FormKind, FormRules, Text, Wording};
 use url::Url;
@@ -12,21 +9,16 @@ use url::Url;
 use super::brands::BrandSettings;
 use super::options::{self, Additional, Consent};
 use super::theme::{self, Look, logo};
-use super::{CaptureError, css, endpoints};
+use super::{CaptureError, custom, endpoints, take};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::secret;
 use crate::json::{Members, Value};
 use crate::languages::{self, Asked, FormLanguages};
-use crate::model::{HostedForm, MerchantId, Mode, Outcome};
+use crate::model::{CaptureEndpoint, HostedForm, MerchantId, Mode, Outcome};
 use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
 use crate::vault::Invalid;
-
-/// The longest decoded script or stylesheet.
-const MAX_TEXT: usize = 64 * 1024;
-/// The most links and origins.
-const MAX_LINKS: usize = 16;
 
 /// What a form for a bank account says where one for a card speaks of the card.
 const ACCOUNT_WORDS: [(Text, Text); 9] = [
@@ -148,6 +140,12 @@ impl Settings {
         Self { kind, ..Self::default() }
     }
 
+    /// The settings on an endpoint that takes some card types alone.
+    #[must_use]
+    pub fn on(self, endpoint: &CaptureEndpoint) -> Self {
+        Self { brands: self.brands.on(&endpoint.card_types), ..self }
+    }
+
     /// The rules of the fields.
     pub fn rules(&self) -> FormRules {
         let mut rules = FormRules::of_kind(self.kind);
@@ -185,7 +183,15 @@ impl Settings {
             Some((Field::from_name(name).and_then(Text::label)?, label.as_str()))
         });
         let button = self.submit.iter().map(|text| (Text::Submit, text.as_str()));
-        let texts = wording.texts.with(of_kind.chain(labels).chain(button));
+        let mut texts = wording.texts.with(of_kind.chain(labels).chain(button));
+        let message = |name, part| self.languages.of_field(&wording.lang, name, part).unwrap_or_default();
+        let mut messages = self
+            .additional
+            .iter()
+            .map(|field| ["required", "invalid"].map(|part| message(&field.name, part)));
+        if messages.clone().flatten().any(|message| !message.is_empty()) {
+            texts = texts.with_own(messages.by_ref());
+        }
         Wording { texts, ..wording }
     }
 
@@ -216,8 +222,8 @@ impl Settings {
 pub struct Created {
     /// The form.
     pub form: HostedForm,
-    /// Its settings.
-    pub settings: Settings,
+    /// Where its callbacks run (`callback_runner`).
+    pub runner: &'static str,
     /// Members of the body that this server does not know.
     pub ignored: Vec<String>,
     /// The language that the body asked for, and the one that is used.
@@ -233,14 +239,20 @@ pub async fn create(
     form_id: Option<String>,
     mut body: Members,
 ) -> Result<Created, CaptureError> {
-    let spoken = FormLanguages::take(&mut body)?;
-    let form_type = form_type.or(take_text(&mut body, "form_type")?);
-    let kind = kind_of(form_type.as_deref())?;
-    let form_id = form_id.or(take_text(&mut body, "form_id")?);
+    let form_type = form_type.or(take::text(&mut body, "form_type")?);
+    let form_id = form_id.or(take::text(&mut body, "form_id")?);
     if let Some(id) = &form_id {
         endpoints::check_id("/form_id", id)?;
     }
     let id = form_id.unwrap_or_else(|| secret::generate_id(&*core.entropy));
+    if form_type.as_deref() == Some(custom::KIND) {
+        let form = custom::read(outgoing, body).await?;
+        let settings = serde_json::to_string(&form).unwrap_or_default();
+        let form = keep(core, caller, id, custom::KIND, settings, &form.allowed_origins).await?;
+        return Ok(Created { form, runner: custom::RUNNER, ignored: Vec::new(), locale: None });
+    }
+    let kind = kind_of(form_type.as_deref())?;
+    let spoken = FormLanguages::take(&mut body)?;
     let (look, logo) = theme::take(&mut body).map_err(CaptureError::Invalid)?;
     let (mut settings, links, mut ignored) = parse(body, kind)?;
     settings.look = look;
@@ -249,18 +261,32 @@ pub async fn create(
     }
     settings.languages = spoken.languages;
     ignored.extend(spoken.ignored);
+    ignored.extend(options::stray_words(&settings.languages, &settings.additional));
     for (index, link) in links.iter().enumerate() {
         let at = format!("/css_links/{index}");
         let sheet = outgoing.get_text(link, 256 * 1024).await;
         let sheet = sheet.map_err(|error| Invalid::new(at.clone(), "unreachable", error.to_string()))?;
-        settings.css.push_str(&clean(&at, &sheet)?);
+        settings.css.push_str(&take::clean(&at, &sheet)?);
     }
+    let text = serde_json::to_string(&settings).unwrap_or_default();
+    let form = keep(core, caller, id, kind.name(), text, &settings.allowed_origins).await?;
+    Ok(Created { form, runner: settings.runner().as_str(), ignored, locale: spoken.answered })
+}
+
+async fn keep(
+    core: &Core,
+    caller: &Caller,
+    id: String,
+    form_type: &str,
+    settings: String,
+    allowed_origins: &[String],
+) -> Result<HostedForm, CaptureError> {
     let form = HostedForm {
         id,
         merchant: caller.merchant.clone(),
         mode: caller.mode,
-        form_type: kind.name().to_owned(),
-        settings: serde_json::to_string(&settings).unwrap_or_default(),
+        form_type: form_type.to_owned(),
+        settings,
         created_at: core.now(),
     };
     let mut transaction = core.store.begin().await?;
@@ -270,23 +296,18 @@ pub async fn create(
     })?;
     transaction.add_audit(core.entry(&caller.actor(), "form.create", &form.id, Outcome::Done)).await?;
     transaction.commit().await?;
-    if settings.allowed_origins.is_empty() {
+    if allowed_origins.is_empty() {
         tracing::info!(form = form.id, "a form without allowed_origins may be framed by any site");
     }
-    Ok(Created { form, settings, ignored, locale: spoken.answered })
+    Ok(form)
 }
 
 fn kind_of(form_type: Option<&str>) -> Result<FormKind, Invalid> {
-    let told = |code, detail| Invalid::new("/form_type", code, detail);
+    let wrong = |code, detail| Invalid::new("/form_type", code, detail);
     match form_type {
         None => Ok(FormKind::default()),
-        Some("custom") => Err(told(
-            "unsupported",
-            "A custom form is a page of your own: post to the capture endpoint from it. Forms made here are pcd or ach.",
-        )),
-        Some(name) => {
-            FormKind::from_name(name).ok_or_else(|| told("unknown", "The form type has to be pcd or ach."))
-        }
+        Some(name) => FormKind::from_name(name)
+            .ok_or_else(|| wrong("unknown", "The form type has to be pcd, ach or custom.")),
     }
 }
 
@@ -404,6 +425,10 @@ pub async fn delete(core: &Core, caller: &Caller, id: &str) -> Result<(), Captur
 
 fn read(form: &HostedForm) -> Result<Settings, CaptureError> {
     let inconsistent = |what| StoreError::Inconsistent { table: "hosted_form", what };
+    if form.form_type == custom::KIND {
+        // It has a page of its own, and nothing of it is filed here.
+        return Err(CaptureError::Unknown);
+    }
     let settings: Settings = serde_json::from_str(&form.settings).map_err(|_| inconsistent("settings"))?;
     let kind = FormKind::from_name(&form.form_type).ok_or_else(|| inconsistent("form_type"))?;
     Ok(Settings { kind, ..settings })
@@ -413,35 +438,35 @@ fn read(form: &HostedForm) -> Result<Settings, CaptureError> {
 fn parse(mut body: Members, kind: FormKind) -> Result<(Settings, Vec<Url>, Vec<String>), CaptureError> {
     let mut settings = Settings {
         kind,
-        success_callback: take_script(&mut body, "success_callback")?,
-        error_callback: take_script(&mut body, "error_callback")?,
-        embedded_js: take_script(&mut body, "embedded_js")?,
-        strip_spaces: take_bool(&mut body, "strip_spaces")?,
-        disable_luhn: take_bool(&mut body, "disable_luhn")?,
-        single_use: take_bool(&mut body, "single_use")?,
-        auto_advance: take_bool(&mut body, "auto_advance")?,
+        success_callback: take::script(&mut body, "success_callback")?,
+        error_callback: take::script(&mut body, "error_callback")?,
+        embedded_js: take::script(&mut body, "embedded_js")?,
+        strip_spaces: take::bool(&mut body, "strip_spaces")?,
+        disable_luhn: take::bool(&mut body, "disable_luhn")?,
+        single_use: take::bool(&mut body, "single_use")?,
+        auto_advance: take::bool(&mut body, "auto_advance")?,
         brands: BrandSettings::take(&mut body)?,
-        mask_cvv: take_bool(&mut body, "mask_cvv")?,
-        force_keypad: take_bool(&mut body, "force_keypad")?,
+        mask_cvv: take::bool(&mut body, "mask_cvv")?,
+        force_keypad: take::bool(&mut body, "force_keypad")?,
         messages: take_messages(&mut body)?,
-        submit_by_message: take_bool(&mut body, "submit_by_message")?,
+        submit_by_message: take::bool(&mut body, "submit_by_message")?,
         ..Settings::default()
     };
     if let Some(options) = body.take("field_options") {
-        settings.fields = field_options(options, kind)?;
+        settings.fields = options::field_options(options, kind)?;
     }
     additions(&mut body, &mut settings)?;
     if !settings.rules().visible().any(|field| field != Field::Consent) {
         let detail = "At least one field has to be visible.";
         return Err(Invalid::new("/field_options", "nothing_visible", detail).into());
     }
-    if let Some(text) = take_script(&mut body, "embedded_css")? {
-        settings.css = clean("/embedded_css", &text)?;
+    if let Some(text) = take::script(&mut body, "embedded_css")? {
+        settings.css = take::clean("/embedded_css", &text)?;
     }
-    let links = take_links(&mut body, "css_links")?;
-    settings.js_links = take_links(&mut body, "js_links")?.into_iter().map(String::from).collect();
-    settings.allowed_origins = take_origins(&mut body)?;
-    let ignored = body.iter().map(|(name, _)| told(name)).collect();
+    let links = take::links(&mut body, "css_links")?;
+    settings.js_links = take::links(&mut body, "js_links")?.into_iter().map(String::from).collect();
+    settings.allowed_origins = take::origins(&mut body)?;
+    let ignored = body.iter().map(|(name, _)| take::told(name)).collect();
     Ok((settings, links, ignored))
 }
 
@@ -470,145 +495,12 @@ fn additions(body: &mut Members, settings: &mut Settings) -> Result<(), CaptureE
     Ok(())
 }
 
-fn field_options(value: Value, kind: FormKind) -> Result<BTreeMap<String, (bool, bool)>, Invalid> {
-    let Value::Object(options) = value else {
-        return Err(Invalid::new("/field_options", "type", "field_options has to be an object."));
-    };
-    let mut fields = BTreeMap::new();
-    for (name, value) in options {
-        let at = format!("/field_options/{}", told(&name));
-        if name == "extra_data" {
-            // Of a form that shows a stored card (spec A.5); this one shows none.
-            continue;
-        }
-        let Some(field) = Field::from_name(&name).filter(|field| field.belongs_to(kind)) else {
-            return Err(Invalid::new(at, "unknown", "The form has no such field."));
-        };
-        let Value::Object(mut option) = value else {
-            return Err(Invalid::new(at, "type", "The options of a field have to be an object."));
-        };
-        let usual = FormRules::of_kind(kind).of(field);
-        let visible = take_switch(&mut option, &at, "visible")?.unwrap_or(usual.visible);
-        // A reference that is shown is not thereby required (spec A.5, after the code).
-        let validate = take_switch(&mut option, &at, "validate")?.unwrap_or(usual.validate);
-        if let Some((unknown, _)) = option.iter().next() {
-            let at = format!("{at}/{}", told(unknown));
-            return Err(Invalid::new(at, "unknown", "A field has the options visible and validate."));
-        }
-        fields.insert(name, (visible, validate));
-    }
-    Ok(fields)
-}
-
-/// A member's name as it is told again: its beginning, and nothing of one that holds a number.
-pub(super) fn told(name: &str) -> String {
-    if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
-}
-
-fn take_switch(option: &mut Members, at: &str, name: &str) -> Result<Option<bool>, Invalid> {
-    let Some(value) = option.take(name) else { return Ok(None) };
-    let switch = value.as_bool();
-    switch
-        .map(Some)
-        .ok_or_else(|| Invalid::new(format!("{at}/{name}"), "type", "This has to be true or false."))
-}
-
-fn take_bool(body: &mut Members, name: &str) -> Result<bool, Invalid> {
-    Ok(take_switch(body, "", name)?.unwrap_or(false))
-}
-
-fn take_text(body: &mut Members, name: &str) -> Result<Option<String>, Invalid> {
-    match body.take(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Text(text)) => Ok(Some(text.to_string())),
-        Some(_) => Err(Invalid::new(format!("/{name}"), "type", "This has to be a text.")),
-    }
-}
-
 fn take_messages(body: &mut Members) -> Result<Messages, Invalid> {
-    match take_text(body, "messages")?.as_deref() {
+    match take::text(body, "messages")?.as_deref() {
         None | Some("cardamom") => Ok(Messages::Cardamom),
         Some("card_request") => Ok(Messages::CardRequest),
         Some(_) => Err(Invalid::new("/messages", "unknown", "Messages are cardamom or card_request.")),
     }
-}
-
-/// A base64 text, in either alphabet, with or without padding.
-fn take_script(body: &mut Members, name: &str) -> Result<Option<String>, Invalid> {
-    let Some(text) = take_text(body, name)?.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
-    let problem = |detail| Invalid::new(format!("/{name}"), "base64", detail);
-    let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let alphabet = if compact.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let bytes = GeneralPurpose::new(&alphabet, lenient)
-        .decode(compact)
-        .map_err(|_| problem("This has to be base64 text."))?;
-    if bytes.len() > MAX_TEXT {
-        return Err(problem("This is longer than 64 KB."));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| problem("The decoded text is not UTF-8."))
-}
-
-fn take_list(body: &mut Members, name: &str) -> Result<Vec<String>, Invalid> {
-    let wrong = || Invalid::new(format!("/{name}"), "type", "This has to be a list of texts.");
-    match body.take(name) {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::List(items)) if items.len() <= MAX_LINKS => {
-            items.iter().map(|item| item.as_text().map(str::to_owned).ok_or_else(wrong)).collect()
-        }
-        Some(_) => Err(wrong()),
-    }
-}
-
-fn take_links(body: &mut Members, name: &str) -> Result<Vec<Url>, Invalid> {
-    let mut links = Vec::new();
-    for (index, text) in take_list(body, name)?.iter().enumerate() {
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| allowed_scheme(url) && !url.as_str().contains(['\'', ';', ',']));
-        let at = format!("/{name}/{index}");
-        links.push(url.ok_or_else(|| Invalid::new(at, "url", "This has to be an https address."))?);
-    }
-    Ok(links)
-}
-
-/// Exact origins: scheme, host and port, nothing more, so that they can stand in a policy and be compared.
-fn take_origins(body: &mut Members) -> Result<Vec<String>, Invalid> {
-    let mut origins = Vec::new();
-    for (index, text) in take_list(body, "allowed_origins")?.iter().enumerate() {
-        // A host may hold these, and in the policy they would begin another directive or name many hosts.
-        let plain = !text.contains(['\'', '"', ';', ',', '*']);
-        let url = Url::parse(text).ok().filter(|url| {
-            plain
-                && allowed_scheme(url)
-                && matches!(url.path(), "" | "/")
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty()
-                && url.password().is_none()
-        });
-        let Some(url) = url else {
-            let detail = "This has to be an origin, such as https://shop.example.";
-            return Err(Invalid::new(format!("/allowed_origins/{index}"), "origin", detail));
-        };
-        origins.push(url.origin().ascii_serialization());
-    }
-    Ok(origins)
-}
-
-/// https, or http on this machine itself (a shop under development).
-pub(crate) fn allowed_scheme(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && loopback
-}
-
-fn clean(at: &str, sheet: &str) -> Result<String, Invalid> {
-    css::clean(sheet).map_err(|error| Invalid::new(at, "css", error.to_string()))
 }
 
 #[cfg(test)]

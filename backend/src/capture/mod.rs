@@ -3,6 +3,7 @@
 
 pub mod brands;
 pub mod css;
+pub mod custom;
 pub mod endpoints;
 pub mod facts;
 pub mod fill;
@@ -11,6 +12,7 @@ pub mod once;
 pub mod options;
 pub mod results;
 pub mod submit;
+pub(crate) mod take;
 pub mod theme;
 pub mod ttl;
 

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use shared::field::EXTRAS;
 use shared::holder::is_unprintable;
-use shared::{ExtraKind, ExtraRule, Field, FormKind};
+use shared::{ExtraKind, ExtraRule, Field, FormKind, FormRules};
 
-use super::fill;
+use super::{fill, take};
 use crate::json::{Members, Value};
-use crate::languages::asks_for_card;
+use crate::languages::{FormLanguages, asks_for_card};
 use crate::vault::{Invalid, is_plain_name, members};
 
 /// The longest name of an additional field, in bytes.
@@ -193,6 +193,12 @@ fn check_label(at: &str, label: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// Pointers to a merchant's words about additional fields that the form does not have.
+pub fn stray_words(languages: &FormLanguages, fields: &[Additional]) -> Vec<String> {
+    let known = |name: &str| fields.iter().any(|field| field.name == name);
+    languages.of_fields().filter(|(_, name)| !known(name)).map(|(at, _)| at).collect()
+}
+
 fn kind_of(text: &str) -> Option<ExtraKind> {
     match text {
         "text" => Some(ExtraKind::Text),
@@ -275,7 +281,7 @@ pub fn texts(what: &str, value: Value, kind: FormKind) -> Result<BTreeMap<String
     };
     let mut texts = BTreeMap::new();
     for (name, value) in items {
-        let at = format!("/{what}/{}", super::forms::told(&name));
+        let at = format!("/{what}/{}", take::told(&name));
         let Some(field) = Field::from_name(&name).filter(|field| field.belongs_to(kind)) else {
             return Err(Invalid::new(at, "unknown", "The form has no such field."));
         };
@@ -286,6 +292,37 @@ pub fn texts(what: &str, value: Value, kind: FormKind) -> Result<BTreeMap<String
         texts.insert(name, text);
     }
     Ok(texts)
+}
+
+/// Reads `field_options`: by field whether it is visible and whether it is validated.
+pub fn field_options(value: Value, kind: FormKind) -> Result<BTreeMap<String, (bool, bool)>, Invalid> {
+    let Value::Object(options) = value else {
+        return Err(Invalid::new("/field_options", "type", "field_options has to be an object."));
+    };
+    let mut fields = BTreeMap::new();
+    for (name, value) in options {
+        let at = format!("/field_options/{}", take::told(&name));
+        if name == "extra_data" {
+            // Of a form that shows a stored card (spec A.5); this one shows none.
+            continue;
+        }
+        let Some(field) = Field::from_name(&name).filter(|field| field.belongs_to(kind)) else {
+            return Err(Invalid::new(at, "unknown", "The form has no such field."));
+        };
+        let Value::Object(mut option) = value else {
+            return Err(Invalid::new(at, "type", "The options of a field have to be an object."));
+        };
+        let usual = FormRules::of_kind(kind).of(field);
+        let visible = take::switch(&mut option, &at, "visible")?.unwrap_or(usual.visible);
+        // A reference that is shown is not thereby required (spec A.5, after the code).
+        let validate = take::switch(&mut option, &at, "validate")?.unwrap_or(usual.validate);
+        if let Some((unknown, _)) = option.iter().next() {
+            let at = format!("{at}/{}", take::told(unknown));
+            return Err(Invalid::new(at, "unknown", "A field has the options visible and validate."));
+        }
+        fields.insert(name, (visible, validate));
+    }
+    Ok(fields)
 }
 
 /// Reads the text of the button.
@@ -377,7 +414,7 @@ fn nothing_else(at: &str, item: &Members) -> Result<(), Invalid> {
     match item.iter().next() {
         None => Ok(()),
         Some((name, _)) => {
-            let at = format!("{at}/{}", super::forms::told(name));
+            let at = format!("{at}/{}", take::told(name));
             Err(Invalid::new(at, "unknown", "This member is not known here."))
         }
     }

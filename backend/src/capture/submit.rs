@@ -7,17 +7,18 @@ use shared::Cvv;
 use zeroize::Zeroizing;
 
 use super::CaptureError;
+use super::brands;
 use super::facts::{Facts, FactsCache};
 use super::once::Ticket;
 use crate::core::{Actor, Core};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
-use crate::model::{Card, CardId, Issuer, Outcome, Refusal, Shown};
+use crate::model::{CaptureEndpoint, Card, CardId, Issuer, Outcome, Refusal, Shown};
 use crate::outbox::events;
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
 use crate::vault::content::Content;
 use crate::vault::cvv::{self, CvvSealer};
-use crate::vault::members::{self, Rules, Sorted};
+use crate::vault::members::{self, Number, Rules, Sorted};
 use crate::vault::sealing::{Part, Sealer};
 use crate::vault::{Invalid, cards};
 
@@ -94,7 +95,8 @@ pub async fn capture(
     let rules = Rules { luhn, account, locked: endpoint.lock.is_some(), brand: facts_of.brand, code_checked };
     let sorted = genuine(body)
         .and_then(|body| members::sort(body, rules))
-        .and_then(|sorted| complete(&facts_of, sorted));
+        .and_then(|sorted| complete(&facts_of, sorted))
+        .and_then(|sorted| accepted(endpoint, sorted));
     let sorted = match sorted {
         Ok(mut sorted) => {
             if let Some(consent) = consent {
@@ -139,6 +141,28 @@ fn complete(facts: &Facts, sorted: Sorted) -> Result<Sorted, Vec<Invalid>> {
     Ok(sorted)
 }
 
+/// Whether the endpoint takes the card's type; the brand under which the card is used goes with it.
+fn accepted(endpoint: &CaptureEndpoint, mut sorted: Sorted) -> Result<Sorted, Vec<Invalid>> {
+    if endpoint.card_types.is_empty() {
+        return Ok(sorted);
+    }
+    let used = match &sorted.number {
+        None => return Ok(sorted),
+        // A list of card types has no bank accounts on it.
+        Some((name, Number::Account(_))) => {
+            return Err(vec![brands::not_accepted(&members::pointer("", name))]);
+        }
+        Some((name, Number::Card(number))) => {
+            brands::check(&endpoint.card_types, name, number, sorted.network)
+        }
+    };
+    if let Some(brand) = used.map_err(|problem| vec![problem])? {
+        sorted.network = Some(brand);
+        sorted.rest.set(members::NETWORK, Value::text(brand.wire()));
+    }
+    Ok(sorted)
+}
+
 /// The endpoint's reference; else the query's; else the endpoint's own name (spec A.4).
 fn resolve_reference(facts: &Facts, query: Option<String>) -> Result<String, CaptureError> {
     let endpoint = &facts.endpoint;
@@ -160,7 +184,10 @@ async fn refuse_values(
     problems: Vec<Invalid>,
 ) -> Result<CaptureError, CaptureError> {
     let is_number = |problem: &Invalid| {
-        matches!(problem.code, "checksum" | "too_short" | "too_long" | "immutable" | "holds_number")
+        matches!(
+            problem.code,
+            "checksum" | "too_short" | "too_long" | "immutable" | "holds_number" | "not_accepted"
+        )
     };
     count_refused(core, facts, actor, problems.iter().any(is_number)).await?;
     Ok(CaptureError::Invalid(problems))

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod bins;
+mod bound;
 mod idle;
 mod merchant;
 mod root_key;

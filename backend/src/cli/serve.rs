@@ -17,6 +17,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::CommandResult;
+use super::bound::Bound;
 use super::idle::Idle;
 use crate::access::tally;
 use crate::config::{Flags, Settings};
@@ -50,7 +51,7 @@ pub async fn run(flags: Flags) -> CommandResult {
     let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(end_on_signal(terminate, interrupt, handle.clone(), ending));
     tracing::info!(listen = %settings.listen, public_url = %settings.public_url, "serving");
-    serve(listener, tls, router, handle).await?;
+    serve(listener, tls, router, handle, settings.max_connections).await?;
     if let Some(shop) = shop {
         shop.await??;
     }
@@ -76,18 +77,25 @@ async fn serve(
     tls: Option<RustlsConfig>,
     router: Router,
     handle: Handle<SocketAddr>,
+    most: usize,
 ) -> std::io::Result<()> {
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     if let Some(tls) = tls {
-        let mut server = axum_server::from_tcp_rustls(listener, tls)?.map(Idle).handle(handle);
+        let mut server =
+            axum_server::from_tcp_rustls(listener, tls)?.map(|inner| bounded(inner, most)).handle(handle);
         limit(server.http_builder());
         server.serve(service).await
     } else {
-        let mut server = axum_server::from_tcp(listener)?.map(Idle).handle(handle);
+        let mut server = axum_server::from_tcp(listener)?.map(|inner| bounded(inner, most)).handle(handle);
         limit(server.http_builder());
         server.serve(service).await
     }
+}
+
+/// The bound is outside: it counts connections whose TLS is not done, too.
+fn bounded<A>(inner: A, most: usize) -> Bound<Idle<A>> {
+    Bound::new(Idle(inner), most)
 }
 
 fn limit<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {

@@ -23,6 +23,8 @@ pub use sources::{Flags, Sources};
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The most connections that are open at once.
+    pub max_connections: usize,
     /// Where the embedded database, the root key and other files are.
     pub data_dir: PathBuf,
     /// PostgreSQL instead of the embedded database.

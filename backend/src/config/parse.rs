@@ -22,6 +22,9 @@ const CVV_CAP: Duration = Duration::from_hours(1461 * 24);
 /// The longest life of an ended card request.
 const REQUEST_LIFE: Duration = Duration::from_hours(3650 * 24);
 
+/// With the files and connections of the store this stays below 1,024 file descriptors, the usual limit of a process.
+const MAX_CONNECTIONS: usize = 800;
+
 /// A setting that is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin}: {key} = {value:?} is not usable; allowed: {allowed}")]
@@ -51,8 +54,11 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         };
     let root_key_file =
         sources.find("root_key_file").map_or_else(|| data_dir.join("root.key"), PathBuf::from);
+    let most: Option<NonZeroU32> = parsed(sources, "max_connections", "a whole number above 0")?;
     Ok(Settings {
         listen,
+        max_connections: most
+            .map_or(MAX_CONNECTIONS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
         database_url: database_url(sources)?,
         tls,
         insecure_http: switch(sources, "insecure_http", false)?,

@@ -9,6 +9,7 @@ use super::parse::ConfigError;
 /// capitals behind `CARDAMOM_`.
 pub const NAMES: &[&str] = &[
     "listen",
+    "max_connections",
     "data_dir",
     "database_url",
     "public_url",

@@ -68,6 +68,22 @@ impl FormLanguages {
         super::wording(asked, self.locale.as_deref(), &self.translations)
     }
 
+    /// The merchant's words about an additional field in a page's language: its `label`, or what is told where it
+    /// is `required` or `invalid`.
+    pub fn of_field(&self, lang: &str, name: &str, part: &str) -> Option<&str> {
+        self.translations.get(lang)?.get(&super::translations::own_key(name, part)).map(String::as_str)
+    }
+
+    /// All words about additional fields: where they stand, and the field's name.
+    pub fn of_fields(&self) -> impl Iterator<Item = (String, &str)> {
+        self.translations.iter().flat_map(|(tag, texts)| {
+            texts.keys().filter_map(move |key| {
+                let (name, part) = super::translations::own_field(key)?;
+                Some((format!("/translations/{tag}/form/{name}/{part}"), name))
+            })
+        })
+    }
+
     /// The languages among which a person may choose, by tag and own name; none unless there are several. A form
     /// that brings words of its own has a choice unless it says otherwise, as its clients expect; another one has
     /// none unless it asks for it, because no merchant awaits a list of languages that he did not bring.

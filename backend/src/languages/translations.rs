@@ -14,6 +14,8 @@ const MAX_LANGUAGES: usize = 60;
 const MAX_TEXT: usize = 400;
 /// The most bytes of all texts together.
 const MAX_ALL: usize = 64 * 1024;
+/// How the keys of the merchant's own fields begin.
+const OWN: &str = "form.";
 /// The key of a language's own name.
 const NAME: &str = "name";
 
@@ -41,6 +43,16 @@ pub fn read(value: Value) -> Result<(Translations, Vec<String>), Invalid> {
         return Err(Invalid::new("/translations", "too_long", "All texts together have at most 64 KB."));
     }
     Ok((reading.all, reading.ignored))
+}
+
+/// The key of a part of a field that is the merchant's own.
+pub(super) fn own_key(name: &str, part: &str) -> String {
+    format!("{OWN}{name}.{part}")
+}
+
+/// The field and the part of such a key.
+pub(super) fn own_field(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix(OWN)?.rsplit_once('.')
 }
 
 #[derive(Default)]
@@ -141,7 +153,7 @@ impl Reading {
                 continue;
             }
             refuse_card(&at, &value)?;
-            self.put(&at, &format!("form.{name}.{part}"), &value)?;
+            self.put(&at, &own_key(name, &part), &value)?;
         }
         Ok(())
     }

@@ -56,6 +56,8 @@ pub struct CaptureEndpoint {
     pub disabled_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The card types that it takes, by wire name; empty for all.
+    pub card_types: Vec<String>,
 }
 
 /// So many refused numbers switch an endpoint off (security rule 8).

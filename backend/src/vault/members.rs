@@ -378,7 +378,7 @@ fn number_problem(at: String, problem: Problem) -> Invalid {
 }
 
 /// One step deeper (RFC 6901). A name that holds a number is not repeated.
-fn pointer(at: &str, name: &str) -> String {
+pub fn pointer(at: &str, name: &str) -> String {
     if digits::holds_card_number(name) {
         return format!("{at}/…");
     }

@@ -4,13 +4,10 @@
 mod headers;
 mod markup;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sha2::Digest as _;
 use url::{Host, Url};
 
-use crate::assets::Assets;
+use crate::assets::{Assets, integrity};
 use crate::http::scripts;
 use crate::outgoing::{Outgoing, OutgoingError};
 
@@ -123,11 +120,6 @@ pub async fn page(
     address.set_query(None);
     address.set_fragment(None);
     Ok(Report { address: address.to_string(), files, differences })
-}
-
-/// The value of an `integrity` attribute for these bytes (W3C Subresource Integrity).
-fn integrity(bytes: &[u8]) -> String {
-    format!("sha384-{}", STANDARD.encode(sha2::Sha384::digest(bytes)))
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -66,7 +66,7 @@ impl Page {
     /// What the server handed over to be read here, line by line.
     fn texts(&self) -> Texts {
         let texts = self.form.get_attribute(ui::TEXTS).unwrap_or_default();
-        Texts::new(texts.split('\n').map(Box::from))
+        Texts::of_browser(texts.split('\n').map(Box::from))
     }
 
     /// What stands in the inputs now.

@@ -85,12 +85,14 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
     }
 }
 
-/// The texts that the browser needs, one a line. Those of a field that is not shown are left empty.
+/// The texts that the browser needs, one a line. Those of a field that is not shown are left empty. The merchant's
+/// messages for additional fields come last.
 fn of_browser(texts: &Texts, rules: &FormRules) -> String {
     let absent: Vec<_> = Field::ALL.into_iter().filter(|&field| !rules.of(field).visible).collect();
     let needed = |text: &Text| !absent.iter().any(|field| text.name().starts_with(field.name()));
     let of_browser = Text::ALL.iter().take(Text::OF_BROWSER);
-    let lines: Vec<_> = of_browser.map(|text| if needed(text) { texts.get(*text) } else { "" }).collect();
+    let lines = of_browser.map(|text| if needed(text) { texts.get(*text) } else { "" });
+    let lines: Vec<_> = lines.chain(texts.own()).collect();
     lines.join("\n")
 }
 

@@ -92,7 +92,7 @@ impl State {
 
     /// The message beside a field; empty for none.
     pub fn message(&self, field: Field) -> &str {
-        self.problem(field).map_or("", |problem| self.texts.get(Text::problem(field, problem)))
+        self.problem(field).map_or("", |problem| self.texts.told(field, problem))
     }
 
     /// The first field of the form that has a problem.

@@ -80,7 +80,7 @@ pub fn take(theme: &mut Members) -> Result<Option<Image>, Invalid> {
     if let Some(data) = text.strip_prefix("data:") {
         return from_data(data).map(Some);
     }
-    let url = Url::parse(&text).ok().filter(crate::capture::forms::allowed_scheme);
+    let url = Url::parse(&text).ok().filter(crate::capture::take::allowed_scheme);
     let detail = "This has to be an https address, or data:image/png;base64,… (PNG, JPEG or WebP).";
     url.map(|url| Some(Image::Link(url))).ok_or_else(|| Invalid::new(AT, "url", detail))
 }

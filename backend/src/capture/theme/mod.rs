@@ -303,7 +303,7 @@ impl Reader {
 
     fn nothing_else(&mut self, members: &Members, at: &str) {
         if let Some((unknown, _)) = members.iter().next() {
-            let pointer = format!("{at}/{}", super::forms::told(unknown));
+            let pointer = format!("{at}/{}", super::take::told(unknown));
             self.refuse(pointer, "unknown", "A theme has no such member.");
         }
     }

@@ -87,7 +87,12 @@ fn is_at_home(public_url: &Url) -> bool {
 
 /// JSON that cannot end a script element or a line of one.
 pub fn for_script(value: &Value) -> String {
-    value.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+    in_script(&value.to_string())
+}
+
+/// The same of JSON that is text already.
+pub fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 /// How the pages of a form look.

@@ -8,13 +8,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use frontend::{Face, FormPage, Notice, form_page};
 use serde_json::json;
-use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Texts, Wording};
+use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Wording};
 use zeroize::Zeroizing;
 
 use super::answer::{self, Config};
 use super::filled::FilledForm;
 use super::language::{Locale, choices, usable_query};
 use super::policy;
+use crate::capture::custom::{self, Custom};
 use crate::capture::fill::{self, Filed, FillError, Filled};
 use crate::capture::forms::{self, Messages, Runner, Settings};
 use crate::capture::once;
@@ -121,19 +122,16 @@ async fn with_secret(
     };
     let endpoint = &facts.endpoint;
     let settings = match forms::settings(&app.core, &endpoint.merchant, endpoint.mode, opened.form).await {
-        Ok(settings) => settings,
-        Err(CaptureError::Unknown) => return Ok(answer::gone(app, opened.asked.wording())),
+        Ok(settings) => settings.on(endpoint),
+        Err(CaptureError::Unknown) => {
+            let found = custom::find(&app.core, &endpoint.merchant, endpoint.mode, opened.form).await;
+            // Where the endpoint has ended, the form's scripts could only fail.
+            let usable = is_usable(app, endpoint, false).await?;
+            return custom_page(app, opened, if usable { found } else { Err(CaptureError::Unknown) });
+        }
         Err(error) => return Err(error.into()),
     };
-    // What is kept for a moment may be used up by now, or deleted through another node.
-    let current = endpoints::find_of(&app.core, &endpoint.merchant, endpoint.mode, unique_id).await?;
-    let limited = app.core.policy.limits.is_some();
-    let usable = |found: &CaptureEndpoint| {
-        let state = found.state(app.core.now(), limited, settings.single_use);
-        // A busy minute is over before the form is filled.
-        found.id == endpoint.id && matches!(state, Ok(()) | Err(Refusal::TooMany))
-    };
-    if !current.as_ref().is_some_and(usable) {
+    if !is_usable(app, endpoint, settings.single_use).await? {
         let wording = settings.wording(opened.asked);
         return Ok(answer::ended(app, &settings, wording));
     }
@@ -149,12 +147,40 @@ async fn without_secret(app: &App, opened: &Opened<'_>) -> Result<Response, ApiE
     } else {
         match forms::settings_by_secret_name(&app.core, opened.form).await {
             Ok(settings) => settings,
-            Err(CaptureError::Unknown) => return Ok(answer::gone(app, opened.asked.wording())),
+            Err(CaptureError::Unknown) => {
+                let found = custom::find_by_secret_name(&app.core, opened.form).await;
+                return custom_page(app, opened, found);
+            }
             Err(error) => return Err(error.into()),
         }
     };
     let rules = settings.rules();
     Ok(show(app, opened, &settings, rules, None))
+}
+
+fn custom_page(
+    app: &App,
+    opened: &Opened<'_>,
+    found: Result<Custom, CaptureError>,
+) -> Result<Response, ApiError> {
+    match found {
+        Ok(form) => Ok(super::custom::show(app, opened, &form)),
+        Err(CaptureError::Unknown) => Ok(answer::gone(app, opened.asked.wording())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether an endpoint still takes a card. What is kept of it for a moment may be used up by now, or deleted
+/// through another node.
+async fn is_usable(app: &App, endpoint: &CaptureEndpoint, single_use: bool) -> Result<bool, ApiError> {
+    let (merchant, mode) = (&endpoint.merchant, endpoint.mode);
+    let current = endpoints::find_of(&app.core, merchant, mode, &endpoint.unique_id).await?;
+    let limited = app.core.policy.limits.is_some();
+    Ok(current.is_some_and(|found| {
+        let state = found.state(app.core.now(), limited, single_use);
+        // A busy minute is over before the form is filled.
+        found.id == endpoint.id && matches!(state, Ok(()) | Err(Refusal::TooMany))
+    }))
 }
 
 /// The page of a form, for an endpoint whose name and secret stand in the parameters.
@@ -277,7 +303,7 @@ impl Draft<'_> {
             config: answer::config(app, settings, &self.wording, &config),
             hidden,
             values: self.values,
-            faces: faces(settings, &rules, &self.wording.texts),
+            faces: faces(settings, &rules, &self.wording),
             keypad: settings.force_keypad,
             errors: self.errors,
             networks: self.networks.unwrap_or(Networks::NONE),
@@ -307,11 +333,12 @@ const fn alert(status: u16) -> Text {
 }
 
 /// What the fields look like, where the merchant has a say too.
-fn faces(settings: &Settings, rules: &FormRules, texts: &Texts) -> Vec<(Field, Face)> {
-    rules.visible().map(|field| (field, face(settings, field, texts))).collect()
+fn faces(settings: &Settings, rules: &FormRules, wording: &Wording) -> Vec<(Field, Face)> {
+    rules.visible().map(|field| (field, face(settings, field, wording))).collect()
 }
 
-fn face(settings: &Settings, field: Field, texts: &Texts) -> Face {
+fn face(settings: &Settings, field: Field, wording: &Wording) -> Face {
+    let texts = &wording.texts;
     let mut face = Face::of(field, texts);
     if let Some(placeholder) = settings.placeholders.get(field.name()) {
         face.placeholder = Some(placeholder.clone());
@@ -327,7 +354,8 @@ fn face(settings: &Settings, field: Field, texts: &Texts) -> Face {
         Field::Extra(place) => {
             if let Some(extra) = settings.additional.get(usize::from(place)) {
                 face.name.clone_from(&extra.name);
-                face.label = Some(extra.label.clone());
+                let label = settings.languages.of_field(&wording.lang, &extra.name, "label");
+                face.label = Some(label.unwrap_or(&extra.label).to_owned());
                 if let Some(placeholder) = &extra.placeholder {
                     face.placeholder = Some(placeholder.clone());
                 }

@@ -1,10 +1,12 @@
 //! The pages that cardholders see: the hosted form, what comes after it, and the policy that each is sent with.
 
 mod answer;
+mod custom;
 mod done;
 mod filled;
 pub mod form;
 pub mod issuer;
+mod inline;
 mod language;
 pub mod link;
 mod logo;

@@ -3,11 +3,11 @@
 use crate::capture::forms::Settings;
 
 /// Who may frame a page: the form's origins, or anybody where it names none (the seed's case).
-fn frame_ancestors(settings: &Settings) -> String {
-    if settings.allowed_origins.is_empty() {
+fn frame_ancestors(allowed_origins: &[String]) -> String {
+    if allowed_origins.is_empty() {
         return String::new();
     }
-    format!("; frame-ancestors {}", settings.allowed_origins.join(" "))
+    format!("; frame-ancestors {}", allowed_origins.join(" "))
 }
 
 /// The card page and our own result pages. No merchant script runs on them, and no inline script at all: the
@@ -16,7 +16,7 @@ pub fn card_page(nonce: &str, settings: &Settings) -> String {
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'nonce-{nonce}'; \
          img-src 'self' data:; connect-src 'self'; worker-src data:; form-action 'self'; base-uri 'none'{}",
-        frame_ancestors(settings)
+        frame_ancestors(&settings.allowed_origins)
     )
 }
 
@@ -25,15 +25,40 @@ pub fn link_page(nonce: &str) -> String {
     format!("{}; frame-ancestors 'none'", card_page(nonce, &Settings::default()))
 }
 
-/// The done page: opaque origin, where callbacks run that need a document.
-pub fn done_page(nonce: &str, settings: &Settings) -> String {
-    let links = settings.js_links.iter().fold(String::new(), |links, link| links + " " + link);
+/// The done page: opaque origin, where callbacks run that need a document. The merchant's scripts are those of the
+/// form, by hash or address, and can load no others; the nonce is for styles alone.
+pub fn done_page(nonce: &str, settings: &Settings, scripts: &[String]) -> String {
+    let links = settings.js_links.iter().map(|link| source(link));
+    let scripts = sources(scripts.iter().cloned().chain(links));
     format!(
-        "sandbox allow-scripts allow-forms allow-top-navigation-by-user-activation; default-src 'none'; \
-         script-src 'nonce-{nonce}'{links}; style-src 'nonce-{nonce}'; connect-src https:; form-action https:; \
+        "{SANDBOX}; default-src 'none'; script-src {scripts}; style-src 'nonce-{nonce}'; connect-src https:; form-action https:; \
          frame-src 'none'; worker-src 'none'; base-uri 'none'{}",
-        frame_ancestors(settings)
+        frame_ancestors(&settings.allowed_origins)
     )
+}
+
+/// The page of a custom form: opaque origin, the form's own scripts by hash, and one address to send to.
+pub fn custom_page(allowed_origins: &[String], submit_url: &str, scripts: &[String]) -> String {
+    let scripts = sources(scripts.iter().cloned());
+    format!(
+        "{SANDBOX}; default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; \
+         connect-src {submit_url}; form-action 'none'; base-uri 'none'{}",
+        frame_ancestors(allowed_origins)
+    )
+}
+
+/// A document of opaque origin.
+const SANDBOX: &str = "sandbox allow-scripts allow-forms allow-top-navigation-by-user-activation";
+
+/// What a directive lists; nothing at all is a word of its own.
+fn sources(listed: impl Iterator<Item = String>) -> String {
+    let listed: Vec<_> = listed.collect();
+    if listed.is_empty() { "'none'".to_owned() } else { listed.join(" ") }
+}
+
+/// A linked script's address as the policy can name it: without the query.
+fn source(link: &str) -> String {
+    link.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -46,7 +71,19 @@ mod tests {
         assert!(!card_page("ab", &open).contains("frame-ancestors"));
         let closed = Settings { allowed_origins: vec!["https://shop.example".into()], ..Settings::default() };
         assert!(card_page("ab", &closed).ends_with("; frame-ancestors https://shop.example"));
-        assert!(done_page("ab", &closed).starts_with("sandbox allow-scripts"));
-        assert!(!done_page("ab", &closed).contains("allow-same-origin"));
+        assert!(done_page("ab", &closed, &[]).starts_with("sandbox allow-scripts"));
+        assert!(!done_page("ab", &closed, &[]).contains("allow-same-origin"));
+    }
+
+    #[test]
+    fn the_done_pages_scripts_are_named_one_by_one() {
+        let js_links = vec!["https://cdn.example/a.js?v=1".to_owned()];
+        let settings = Settings { js_links, ..Settings::default() };
+        let policy = done_page("ab", &settings, &["'sha256-x='".to_owned()]);
+        assert!(
+            policy.contains("script-src 'sha256-x=' https://cdn.example/a.js; style-src 'nonce-ab';"),
+            "{policy}"
+        );
+        assert!(done_page("ab", &Settings::default(), &[]).contains("script-src 'none';"));
     }
 }

@@ -64,8 +64,10 @@ pub async fn done(
         return Ok(answer::notice(&app, StatusCode::OK, Notice::Success, &settings, wording, None));
     }
     let nonce = answer::nonce(&app);
-    let page = done_page::page(&nonce, &settings, &wording, response, request);
-    let mut response = answer::html(StatusCode::OK, page, &policy::done_page(&nonce, &settings));
+    let scripts = done_page::scripts(&settings, response, request);
+    let page = done_page::page(&nonce, &settings, &wording, &scripts);
+    let policy = policy::done_page(&nonce, &settings, &scripts.sources());
+    let mut response = answer::html(StatusCode::OK, page, &policy);
     // The merchant's scripts come from servers that need not know of isolation; they come without credentials.
     let without_credentials = HeaderValue::from_static("credentialless");
     response.headers_mut().insert("cross-origin-embedder-policy", without_credentials);
@@ -100,7 +102,8 @@ async fn form_again(
     let Some(endpoint) = endpoints::find_of(&app.core, &read.merchant, read.mode, &unique_id).await? else {
         return Ok(answer::gone(app, wording));
     };
-    let rules = fill::rules_for(settings, endpoint.lock.as_ref());
+    let settings = settings.clone().on(&endpoint);
+    let rules = fill::rules_for(&settings, endpoint.lock.as_ref());
     let mut inputs = vec![("unique_id".to_owned(), unique_id.clone()), ("secret".to_owned(), secret)];
     inputs.push((LOCALE.to_owned(), wording.lang.clone()));
     let shows_reference = rules.of(Field::Reference).visible;
@@ -121,7 +124,7 @@ async fn form_again(
         query: Vec::new(),
         wording,
     };
-    Ok(draft.answer(app, settings, rules))
+    Ok(draft.answer(app, &settings, rules))
 }
 
 pub(super) fn field_error(field: &str, problem: &str) -> Option<FieldError> {

@@ -57,7 +57,8 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     let worn = Worn { brand: query.find("brand"), css: query.find("css") };
     let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?, &worn).await?;
     let managed = KeyAccess { user: MANAGED.to_owned(), passphrase: Zeroizing::default() };
-    let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query)?).await?;
+    let card_types = settings.brands.card_types.clone();
+    let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query, card_types)?).await?;
     // The page is answered here and not by a redirect: so its secret stands in no address.
     let mut fields = form_urlencoded::Serializer::new(String::new());
     fields.append_pair("unique_id", &made.endpoint.unique_id).append_pair("secret", &made.secret);
@@ -67,7 +68,8 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     Ok(pages::form::show(&app, &opened, &settings, settings.rules(), None))
 }
 
-fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {
+/// The endpoint takes what its form takes, also from whoever sends to it without the form.
+fn new_endpoint(query: &Query, card_types: Vec<String>) -> Result<NewEndpoint, ApiError> {
     let same = query.flag("eliminatecardduplication", false)?;
     Ok(NewEndpoint {
         ttl: Ttl::For(LIFE),
@@ -78,6 +80,7 @@ fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {
         return_card_metadata: false,
         max_uses: Some(USES),
         webhook: None,
+        card_types,
     })
 }
 

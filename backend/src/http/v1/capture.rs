@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::vault::algorithm;
 use super::wire::{CardMetadata, Deleted, EndpointCreate, EndpointCreated, EndpointShown, Tokenised};
+use crate::capture::brands;
 use crate::capture::endpoints::{self, NewEndpoint};
 use crate::capture::submit::{self, FormSwitches, Submission};
 use crate::capture::ttl;
@@ -35,7 +36,8 @@ use crate::vault::Invalid;
         ("unique_id" = Option<String>, Query, description = "The name in the address; generated when left out."),
         ("algorithm" = Option<String>, Query, description = "Token algorithm of captured cards."),
         ("max_uses" = Option<u32>, Query, description = "Captures in its life; default 100."),
-        ("return_card_metadata" = Option<bool>, Query, description = "Captures answer what may be shown.")),
+        ("return_card_metadata" = Option<bool>, Query, description = "Captures answer what may be shown."),
+        ("card_types" = Option<String>, Query, description = "The card types that it takes, between commas; all where left out.")),
     request_body = Option<EndpointCreate>,
     responses((status = 200, body = EndpointCreated), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)),
@@ -170,7 +172,17 @@ fn new_endpoint(app: &App, params: &Params, mut body: Members) -> Result<NewEndp
         return_card_metadata: params.flag("return_card_metadata", false)?,
         max_uses,
         webhook: body.take("webhook").map(|value| webhook(app, value)).transpose()?,
+        card_types: card_types(params, &mut body)?,
     })
+}
+
+/// A list in the body, or names between commas in the query.
+fn card_types(params: &Params, body: &mut Members) -> Result<Vec<String>, Invalid> {
+    if let Some(names) = params.find("card_types").filter(|_| body.find("card_types").is_none()) {
+        let names = names.split(',').map(|name| Value::text(name.trim())).collect();
+        body.set("card_types", Value::List(names));
+    }
+    brands::take_types(body)
 }
 
 fn webhook(app: &App, value: Value) -> Result<Webhook, Invalid> {

@@ -7,17 +7,19 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::wire::{Deleted, FormCreate, FormCreated, LocaleUsed};
+use crate::assets::integrity;
+use crate::capture::custom;
 use crate::capture::forms::{self, Runner};
 use crate::http::body::JsonBody;
 use crate::http::caller::Merchant;
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
-use crate::model::Scope;
+use crate::model::{HostedForm, Scope};
 
 /// Creates a hosted form.
 #[utoipa::path(post, path = "/v1/capture/iframe", tag = "forms",
-    params(("form_type" = Option<String>, Query, description = "`pcd`, a card form (the default), or `ach`, a bank account form."),
+    params(("form_type" = Option<String>, Query, description = "`pcd`, a card form (the default), `ach`, a bank account form, or `custom`, a form that the merchant's own scripts build."),
         ("form_id" = Option<String>, Query, description = "The form's id; generated when left out.")),
     request_body = FormCreate,
     responses((status = 200, body = FormCreated), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -37,7 +39,7 @@ pub async fn create(
         link: app.link(&format!("/v1/capture/iframe/{}", created.form.id)),
         kind: created.form.form_type,
         id: created.form.id,
-        callback_runner: created.settings.runner().as_str().to_owned(),
+        callback_runner: created.runner.to_owned(),
         ignored: created.ignored,
         locale: created.locale.map(|told| LocaleUsed { requested: told.requested, used: told.used }),
     }))
@@ -47,6 +49,9 @@ pub async fn create(
 pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde_json::Value>, ApiError> {
     let caller = merchant.with(app, Scope::FormWrite).await?;
     let form = forms::find(&app.core, &caller.merchant, caller.mode, id).await?;
+    if form.form_type == custom::KIND {
+        return Ok(Json(shown_custom(app, &form)?));
+    }
     let settings = forms::settings(&app.core, &caller.merchant, caller.mode, id).await?;
     let fields: serde_json::Map<_, _> = settings
         .fields
@@ -86,6 +91,26 @@ pub async fn show(app: &App, merchant: &Merchant, id: &str) -> Result<Json<serde
         "look": settings.look.shown(),
         "created_at": form.created_at.rfc3339(),
     })))
+}
+
+/// A custom form: each of its scripts by origin and hash, as a merchant's list of them has to have it (PCI DSS 6.4.3).
+fn shown_custom(app: &App, form: &HostedForm) -> Result<serde_json::Value, ApiError> {
+    let read = custom::parse(form)?;
+    let scripts = read.scripts.iter().map(
+        |script| serde_json::json!({ "from": script.from, "integrity": integrity(script.code.as_bytes()) }),
+    );
+    let settings: serde_json::Value = serde_json::from_str(&read.settings).unwrap_or_default();
+    Ok(serde_json::json!({
+        "type": form.form_type,
+        "id": form.id,
+        "link": app.link(&format!("/v1/capture/iframe/{}", form.id)),
+        "callback_runner": custom::RUNNER,
+        "callbacks": read.success_callback.is_some() || read.error_callback.is_some(),
+        "allowed_origins": read.allowed_origins,
+        "scripts": scripts.collect::<Vec<_>>(),
+        "settings": settings,
+        "created_at": form.created_at.rfc3339(),
+    }))
 }
 
 /// Deletes a hosted form.

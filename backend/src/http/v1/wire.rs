@@ -156,6 +156,8 @@ pub struct EndpointCreate {
     webhook: Option<serde_json::Value>,
     /// Captures in its life.
     max_uses: Option<u32>,
+    /// The card types that it takes, such as `visa`; all where left out.
+    card_types: Option<Vec<String>>,
 }
 
 /// A capture endpoint as its owner sees it.
@@ -177,6 +179,9 @@ pub struct EndpointShown {
     pub max_uses: u32,
     /// Whether it was switched off after too many refused numbers.
     pub disabled: bool,
+    /// The card types that it takes; left out where it takes all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub card_types: Vec<String>,
     /// The card that it is locked to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lockdown_info: Option<LockdownInfo>,
@@ -387,6 +392,7 @@ impl From<&CaptureEndpoint> for EndpointShown {
             uses: endpoint.uses,
             max_uses: endpoint.max_uses,
             disabled: endpoint.disabled_at.is_some(),
+            card_types: endpoint.card_types.clone(),
             lockdown_info: endpoint.lock.as_ref().map(Into::into),
         }
     }

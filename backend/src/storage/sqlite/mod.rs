@@ -48,6 +48,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_phone.sql")),
     (14, include_str!("../../../migrations/sqlite/0014_retrieve.sql")),
+    (14, include_str!("../../../migrations/sqlite/0014_endpoint_card_types.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
