@@ -7,6 +7,7 @@ pub mod card;
 pub mod form;
 pub mod id;
 pub mod idempotent;
+pub mod invoice;
 pub mod key;
 pub mod ledger;
 pub mod money;
@@ -27,6 +28,10 @@ pub use id::{
     TransactionId, UpdateId,
 };
 pub use idempotent::IdempotentCall;
+pub use invoice::{
+    Account, AccountId, CallbackSecretRow, CardOwner, Customer, CustomerId, Flow, Invoice, InvoiceId, InvoiceStatus,
+    PageId, SaleKeyRow,
+};
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use ledger::LedgerEntry;
 pub use money::{Money, MoneyError};

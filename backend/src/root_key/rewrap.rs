@@ -138,6 +138,9 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::Event => ("event", "body"),
         WrapPlace::CardRequest => ("card request", "details"),
         WrapPlace::Company => ("company", "settings"),
+        WrapPlace::Invoice => ("invoice", "details"),
+        WrapPlace::CallbackSecret => ("callback secret", "secret"),
+        WrapPlace::SaleKey => ("sale key", "private"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

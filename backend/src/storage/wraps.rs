@@ -57,11 +57,17 @@ pub enum WrapPlace {
     CardRequest,
     /// The hash code and the settings of a company.
     Company,
+    /// What an invoice says of its payer.
+    Invoice,
+    /// What invoice callbacks are signed with.
+    CallbackSecret,
+    /// What the tokens of direct sales are signed with.
+    SaleKey,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -74,6 +80,9 @@ impl WrapPlace {
         Self::WebhookSecret,
         Self::CardRequest,
         Self::Company,
+        Self::Invoice,
+        Self::CallbackSecret,
+        Self::SaleKey,
     ];
 
     /// The table and the column.
@@ -95,6 +104,9 @@ impl WrapPlace {
             Self::Event => ("outbox_event", "sealed", "id", None, Owner::Row),
             Self::CardRequest => ("card_request", "sealed", "id", None, Owner::Row),
             Self::Company => ("gateway_company", "sealed", "company_id", None, Owner::Row),
+            Self::Invoice => ("invoice", "sealed", "id", None, Owner::Row),
+            Self::CallbackSecret => ("callback_secret", "sealed", "merchant_id", None, Owner::Row),
+            Self::SaleKey => ("sale_key", "wrapped_private", "id", None, Owner::Nobody),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }
