@@ -18,6 +18,8 @@ use crate::crypto::root::{HeldRootKey, LocalRootKey, Pkcs11RootKey};
 use crate::gateways::Gateway;
 use crate::gateways::sandbox::Sandbox;
 use crate::http::{App, Proxies};
+use crate::invoices;
+use crate::invoices::settle::InvoiceOwner;
 use crate::model::{Clock, SystemClock};
 use crate::notify::{FileMail, FileSms, Notifier, Sender, SmsGateway, Smtp};
 use crate::operations::{Operations, Owner, Routes, SANDBOX};
@@ -135,7 +137,9 @@ fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Opera
     let simulator: Arc<dyn Gateway> = Arc::<Sandbox>::clone(sandbox);
     let gateways = [(SANDBOX.to_owned(), simulator)].into();
     let routes = Routes::new(settings.gateways.services.clone());
-    let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(TransactionOwner)];
+    let public_url = settings.public_url.clone();
+    let owners: Vec<Arc<dyn Owner>> =
+        vec![Arc::new(TransactionOwner), Arc::new(InvoiceOwner { public_url })];
     Operations::new(core.clone(), gateways, routes, owners)
 }
 
@@ -228,6 +232,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     if let Err(error) = expiry::sweep(&app.core).await {
         // The rest of the sweep does not wait for it; the next one tries again.
         tracing::error!(%error, "requests could not be swept");
+    }
+    if let Err(error) = invoices::expiry::sweep(&app.core, &app.public_url).await {
+        tracing::error!(%error, "invoices could not be swept");
     }
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");

@@ -205,23 +205,27 @@ impl InvoiceStatus {
     pub const fn after(self, event: Event, flow: Flow) -> Option<Self> {
         Some(match (self, event, flow) {
             (Self::ProcessPending, Event::Paid, Flow::Charge)
-            | (Self::Processing, Event::Captured { all: true }, Flow::DelayedCharge) => Self::Processed,
+            | (Self::Processing, Event::Captured { all: true }, Flow::DelayedCharge)
+            | (Self::RefundPending, Event::RefundRefused { some: false, all: true }, _) => Self::Processed,
             (Self::ProcessPending, Event::Reserved, Flow::DelayedCharge) => Self::Processing,
             (Self::ProcessPending, Event::Verified, Flow::Verify) => Self::Verified,
             (Self::ProcessPending, Event::Failed, Flow::Verify) => Self::VerifyFailed,
             (Self::ProcessPending, Event::Failed, _) => Self::ProcessFailed,
             (Self::ProcessPending, Event::Expired, _) => Self::Expired,
             (Self::ProcessPending | Self::Processing, Event::Voided, _) => Self::Terminated,
-            (Self::Processing, Event::Captured { all: false }, Flow::DelayedCharge) => {
+            (Self::Processing, Event::Captured { all: false }, Flow::DelayedCharge)
+            | (Self::RefundPending, Event::RefundRefused { some: false, all: false }, _) => {
                 Self::PartiallyProcessed
             }
             (_, Event::RefundWaits, _) if self.is_refundable() => Self::RefundPending,
             (_, Event::Refunded { all }, _) if self.is_refundable() || self.is_refunding() => {
-                if all { Self::Refunded } else { Self::PartiallyRefunded }
+                if all {
+                    Self::Refunded
+                } else {
+                    Self::PartiallyRefunded
+                }
             }
             (Self::RefundPending, Event::RefundRefused { some: true, .. }, _) => Self::PartiallyRefunded,
-            (Self::RefundPending, Event::RefundRefused { all: true, .. }, _) => Self::Processed,
-            (Self::RefundPending, Event::RefundRefused { .. }, _) => Self::PartiallyProcessed,
             _ => return None,
         })
     }
@@ -287,9 +291,9 @@ pub struct Invoice {
 }
 
 impl Invoice {
-    /// When the sweeper has to look at it: while it can be paid.
+    /// When the sweeper has to end it; `None` while a payment is under way, and once it cannot be paid any more.
     pub fn open_until(&self) -> Option<Timestamp> {
-        self.status.is_payable().then_some(self.expires_at)
+        (self.status.is_payable() && self.busy.is_none()).then_some(self.expires_at)
     }
 
     /// What was taken.
@@ -429,7 +433,8 @@ mod tests {
         processing > terminated";
 
     fn pictured(picture: &str, from: InvoiceStatus) -> Vec<&str> {
-        let line = picture.lines().find_map(|line| line.trim().strip_prefix(&format!("{} > ", from.as_str())));
+        let line =
+            picture.lines().find_map(|line| line.trim().strip_prefix(&format!("{} > ", from.as_str())));
         let mut names: Vec<_> = line.map(|line| line.split(' ').collect()).unwrap_or_default();
         names.sort_unstable();
         names
@@ -437,7 +442,9 @@ mod tests {
 
     #[test]
     fn the_table_is_the_picture() {
-        for (flow, picture) in [(Flow::Charge, CHARGE), (Flow::DelayedCharge, DELAYED), (Flow::Verify, VERIFY)] {
+        for (flow, picture) in
+            [(Flow::Charge, CHARGE), (Flow::DelayedCharge, DELAYED), (Flow::Verify, VERIFY)]
+        {
             for (from, _) in InvoiceStatus::ALL {
                 let reached = EVENTS.iter().filter_map(|event| from.after(*event, flow));
                 let mut names: Vec<_> = reached.map(InvoiceStatus::as_str).collect();

@@ -29,8 +29,8 @@ pub use id::{
 };
 pub use idempotent::IdempotentCall;
 pub use invoice::{
-    Account, AccountId, CallbackSecretRow, CardOwner, Customer, CustomerId, Flow, Invoice, InvoiceId, InvoiceStatus,
-    PageId, SaleKeyRow,
+    Account, AccountId, CallbackSecretRow, CardOwner, Customer, CustomerId, Flow, Invoice, InvoiceId,
+    InvoiceStatus, PageId, SaleKeyRow,
 };
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use ledger::LedgerEntry;

@@ -21,7 +21,8 @@ pub use accounts::{Accounts, Calls};
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
-    Audits, Captures, Cards, Forms, Installation, InvoiceFilter, Invoices, Keys, Merchants, Operations, Outbox, Page, Requests, SandboxLedger, Terms,
+    Audits, Captures, Cards, Forms, Installation, InvoiceFilter, Invoices, Keys, Merchants, Operations,
+    Outbox, Page, Requests, SandboxLedger, Terms,
 };
 pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
 

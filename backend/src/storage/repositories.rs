@@ -4,7 +4,11 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    Account, AccountId, ApiKey, Attempt, AuditEntry, CallbackSecretRow, CaptureEndpoint, Card, CardId, CardOwner, CardRequest, Channel, Customer, CvvKey, CvvKeyId, CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, Invoice, InvoiceId, KeyId, KeyPairRow, LedgerEntry, Merchant, MerchantId, MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageId, PageResult, Patch, RequestFilter, RequestId, SaleKeyRow, Settlement, StatusChange, Timestamp, VaultKey, WebhookSecretRow,
+    Account, AccountId, ApiKey, Attempt, AuditEntry, CallbackSecretRow, CaptureEndpoint, Card, CardId,
+    CardOwner, CardRequest, Channel, Customer, CvvKey, CvvKeyId, CvvRecord, CvvTerms, EndpointId, EventId,
+    FormSubmit, HostedForm, Invoice, InvoiceId, KeyId, KeyPairRow, LedgerEntry, Merchant, MerchantId,
+    MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageId, PageResult, Patch,
+    RequestFilter, RequestId, SaleKeyRow, Settlement, StatusChange, Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.

@@ -149,7 +149,8 @@ impl Invoices for PostgresTransaction {
     }
 
     async fn find_account_by_secret_name(&mut self, id: AccountId) -> Result<Option<Account>> {
-        let sql = "SELECT id, merchant_id, key_hash, created_at, revoked_at FROM invoice_account WHERE id = $1";
+        let sql =
+            "SELECT id, merchant_id, key_hash, created_at, revoked_at FROM invoice_account WHERE id = $1";
         let Some(row) = self.one(sql, &[&id.as_str()]).await? else { return Ok(None) };
         let row = Reader::new(&row, "invoice_account");
         Ok(Some(Account {
@@ -200,8 +201,7 @@ impl Invoices for PostgresTransaction {
     }
 
     async fn list_sale_keys(&mut self) -> Result<Vec<SaleKeyRow>> {
-        let sql =
-            "SELECT id, wrapped_private, public, created_at, retired_at FROM sale_key ORDER BY created_at, id";
+        let sql = "SELECT id, wrapped_private, public, created_at, retired_at FROM sale_key ORDER BY created_at, id";
         let rows = self.all(sql, &[]).await?;
         rows.iter()
             .map(|row| {

@@ -109,7 +109,8 @@ impl Invoices for SqliteTransaction {
 
     async fn add_card_owner(&mut self, owner: CardOwner) -> Result<CardOwner> {
         self.run(move |c| {
-            let sql = format!("INSERT OR IGNORE INTO card_owner ({OWNER}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+            let sql =
+                format!("INSERT OR IGNORE INTO card_owner ({OWNER}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
             c.execute(
                 &sql,
                 params![
@@ -373,7 +374,8 @@ fn find_owner(c: &Connection, merchant: &MerchantId, card: &CardId) -> Result<Op
     let sql = format!("SELECT {OWNER} FROM card_owner WHERE card_id = ?1 AND merchant_id = ?2");
     let mut statement = c.prepare_cached(&sql)?;
     let found = statement.query_row([card.as_str(), merchant.as_str()], |row| {
-        let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
+        let time =
+            |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
         Ok(mode(&row.get::<_, String>(2)?, "card_owner").and_then(|mode| {
             Ok(CardOwner {
                 card: CardId::stored(row.get(0)?),
