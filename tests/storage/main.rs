@@ -32,6 +32,7 @@ mod folds;
 mod forms;
 mod idempotent_calls;
 mod installation;
+mod invoices;
 mod keys;
 mod limits;
 mod merchants;

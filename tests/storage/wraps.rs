@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use backend::crypto::hex;
-use backend::model::{CardRequest, FormSubmit, Mode, PageResult, WebhookSecretRow};
+use backend::model::{
+    CallbackSecretRow, CardRequest, FormSubmit, Invoice, Mode, PageResult, SaleKeyRow, WebhookSecretRow,
+};
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
-use crate::requests;
+use crate::{invoices, requests};
 use crate::schema::binary_columns;
 use crate::shop::Shop;
 
@@ -51,6 +53,15 @@ async fn wrapped_once(db: &Db) -> Shop {
     t.add_webhook_secret(secret).await.unwrap();
     let request = CardRequest { sealed: by(1, 1), ..requests::request(&shop, "code") };
     t.add_request(request).await.unwrap();
+    t.add_invoice(Invoice { sealed: by(1, 4), ..invoices::invoice(&shop, "o1") }).await.unwrap();
+    let callback = CallbackSecretRow {
+        merchant: shop.merchant.clone(),
+        mode: Mode::Test,
+        sealed: by(1, 5),
+        created_at: NOW,
+    };
+    t.add_callback_secret(callback).await.unwrap();
+    t.add_sale_key(SaleKeyRow { wrapped_private: by(1, 6), ..invoices::sale_key("one") }).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),
@@ -95,7 +106,8 @@ async fn every_place_counts_lists_and_replaces(db: Db) {
         assert!(list(&db, place, 1).await.is_empty(), "{place:?}");
         let old = list(&db, place, 2).await;
         let owner = (old[0].merchant.as_str(), old[0].mode.as_str());
-        let expected = if place == WrapPlace::CvvKey { ("", "") } else { (shop.merchant.as_str(), "test") };
+        let nobodys = matches!(place, WrapPlace::CvvKey | WrapPlace::SaleKey);
+        let expected = if nobodys { ("", "") } else { (shop.merchant.as_str(), "test") };
         assert_eq!((old.len(), owner), (1, expected), "{place:?}");
 
         let mut t = db.begin().await;
@@ -189,6 +201,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("card", "sealed"),                  // under a data key
         ("card_patch", "sealed"),            // under a data key
         ("card_cvv", "sealed"),              // under an hourly key
+        ("invoice_account", "key_hash"),     // SHA-256
         ("card_request", "passcode_digest"), // HMAC
         ("card_request", "ticket_hash"),     // SHA-256
         ("gateway_company", "pass_hash"),    // SHA-256
