@@ -21,6 +21,8 @@ use crate::gateways::Gateway;
 use crate::gateways::described::{Described, DescriptionError};
 use crate::gateways::sandbox::Sandbox;
 use crate::http::{App, Proxies};
+use crate::invoices;
+use crate::invoices::settle::InvoiceOwner;
 use crate::model::{Clock, SystemClock};
 use crate::notify::{FileMail, FileSms, Notifier, Sender, SmsGateway, Smtp};
 use crate::operations::{Operations, Owner, Routes, SANDBOX};
@@ -147,7 +149,9 @@ fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Resul
         gateways.insert(name.clone(), Arc::new(gateway));
     }
     let routes = Routes::new(settings.gateways.services.clone());
-    let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(TransactionOwner)];
+    let public_url = settings.public_url.clone();
+    let owners: Vec<Arc<dyn Owner>> =
+        vec![Arc::new(TransactionOwner), Arc::new(InvoiceOwner { public_url })];
     Ok(Operations::new(core.clone(), gateways, routes, owners))
 }
 
@@ -243,6 +247,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     if let Err(error) = ended.and(forgotten) {
         // The rest of the sweep does not wait for it; the next one tries again.
         tracing::error!(%error, "requests could not be swept");
+    }
+    if let Err(error) = invoices::expiry::sweep(&app.core, &app.public_url).await {
+        tracing::error!(%error, "invoices could not be swept");
     }
     if codes + results > 0 {
         tracing::info!(codes, results, "swept what had ended");

@@ -15,6 +15,7 @@ pub mod crypto;
 pub mod demo;
 pub mod gateways;
 pub mod http;
+pub mod invoices;
 pub mod json;
 pub mod languages;
 pub mod model;

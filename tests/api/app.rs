@@ -51,6 +51,10 @@ pub struct TestApp {
     pub merchant: Client,
     /// Its test credentials.
     pub test_mode: Client,
+    /// The first merchant's account of the invoice interface, for both modes.
+    pub account: Client,
+    /// What callbacks of live and of test invoices are signed with.
+    pub callback_secrets: [String; 2],
     /// Nobody.
     pub anonymous: Client,
     /// What the first merchant's gateway transactions are called with, in test mode.
@@ -145,11 +149,15 @@ impl TestApp {
         let router = NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::clone(&app)));
         let anonymous = Client::of_router(router);
         let (merchant, test_mode) = (login(&anonymous, &made.live), login(&anonymous, &made.test));
+        let account = account(&anonymous, &made);
+        let callback_secrets = [&made.account.callback_secret_live, &made.account.callback_secret_test];
         Self {
             app,
             clock,
             merchant,
             test_mode,
+            account,
+            callback_secrets: callback_secrets.map(|secret| secret.to_string()),
             anonymous,
             company: made.test.company,
             id: made.id,
@@ -277,6 +285,11 @@ impl TestApp {
         files.flat_map(|file| std::fs::read(file).unwrap()).collect()
     }
 
+    /// The same where the test runs on SQLite.
+    pub fn bytes_if_on_disk(&self) -> Option<Vec<u8>> {
+        self.folder.is_some().then(|| self.bytes_on_disk())
+    }
+
     /// The SQLite file.
     pub fn file(&self) -> PathBuf {
         self.folder.as_ref().expect("a test on SQLite").path().join("cardamom.sqlite")
@@ -337,6 +350,11 @@ async fn node(
 
 fn login(client: &Client, credentials: &Credentials) -> Client {
     client.with_basic(&credentials.user, &credentials.password)
+}
+
+/// A merchant's account of the invoice interface.
+pub fn account(client: &Client, made: &NewMerchant) -> Client {
+    client.with_basic(made.account.id.as_str(), &made.account.key)
 }
 
 fn settings() -> Settings {

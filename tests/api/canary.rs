@@ -53,6 +53,7 @@ async fn no_canary_is_left(mut server: Server) {
     answers.extend(plain_form_calls(&merchant).await);
     answers.extend(stray_calls(&merchant).await);
     answers.extend(gateway_calls(&server).await);
+    answers.extend(invoice_calls(&server).await);
     assert!(
         answers.iter().any(|answer| answer.status == 200) && answers.iter().all(|answer| answer.status < 500)
     );
@@ -384,6 +385,52 @@ async fn gateway_calls(server: &Server) -> Vec<Answer> {
     for body in refused() {
         answers.push(client.send(Call::new("POST", "/api.php").body(body)).await);
     }
+    answers
+}
+
+/// Invoices that the canary pays, with its card kept and without, and those that it hides in.
+async fn invoice_calls(server: &Server) -> Vec<Answer> {
+    let made = server.new_merchant(&["Invoices"]).await;
+    let account = server.anonymous().with_basic(&text(&made["account_id"]), &text(&made["account_key"]));
+    let order = |reference: &str, more: Value| {
+        let mut attributes = json!({
+            "test_mode": true, "reference_id": reference, "currency": "USD", "amount": 1,
+            "service": "payment_card_usd_hpp", "customer": { "reference_id": "c1" },
+            "gateway_options": { "cardgate": { "tokenize": true } },
+        });
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "data": { "type": "payment-invoices", "attributes": attributes } })
+    };
+    let mut answers = Vec::new();
+    for hidden in [
+        json!({ "description": spaced() }),
+        json!({ "metadata": { CANARY: CODE, "cvv": CODE } }),
+        json!({ "customer": { "reference_id": CANARY, "name": CANARY } }),
+        json!({ "reference_id": CANARY, "amount": CANARY, "token": CANARY, "service": CANARY }),
+        json!({ "return_url": format!("https://example.com/{CANARY}"), "expires": CANARY }),
+    ] {
+        answers.push(account.post("/payment-invoices", order("hidden", hidden)).await);
+    }
+    let typed = json!({
+        "card_number": spaced(), "card_holder": "Ada King", "cvv": CODE, "exp_month": "06", "exp_year": "31",
+        "browser_info": { "browser_user_agent": CANARY, CANARY: "x" },
+    });
+    let wrong = json!({ "card_number": CANARY, "card_holder": CANARY, "cvv": CANARY, "exp_month": CODE });
+    for (reference, attributes) in [("o1", &wrong), ("o2", &typed)] {
+        let invoice = account.post("/payment-invoices", order(reference, json!({}))).await;
+        let token = text(&invoice.is(201).json()["data"]["attributes"]["flow_data"]["metadata"]["token"]);
+        let body = json!({ "data": { "type": "sale-operation", "attributes": attributes } });
+        let call = Call::new("POST", "/payment/sale").json(&body);
+        let call = call.header("authorization", &format!("Bearer {token}"));
+        answers.push(server.anonymous().send(call).await);
+        let target = format!("/payment-invoices/{}", text(&invoice.json()["data"]["id"]));
+        answers.push(account.get(&target).await);
+        answers.push(account.post(&format!("{target}/refund?x={CANARY}"), json!({ CANARY: CODE })).await);
+    }
+    let target = format!("/payment-invoices?filter[reference_id]={CANARY}&page[cursor]={CANARY}");
+    answers.push(account.get(&target).await);
+    answers.push(account.get(&format!("/payment-invoices/{CANARY}")).await);
+    answers.push(server.anonymous().post(&format!("/payment/complete-auth/{CANARY}"), json!({})).await);
     answers
 }
 

@@ -28,7 +28,7 @@ async fn a_merchant_is_made_beside_a_running_server_and_may_call_at_once() {
     let made = server.new_merchant(&["Shop"]).await;
     let company = ["company_hashcode", "company_id", "company_mid_id", "company_pass"];
     let root = [
-        &["api_key"],
+        &["account_id", "account_key", "api_key", "callback_secret_live", "callback_secret_test"],
         &company[..],
         &["live_company", "merchant", "password", "test", "user", "webhook_secret"],
     ];

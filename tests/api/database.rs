@@ -27,6 +27,11 @@ impl Database {
         Self { url: url.into(), name }
     }
 
+    /// The first column of what statements answer.
+    pub async fn rows(&self, sql: &str) -> Vec<String> {
+        values(&connect(&self.url).await, sql).await
+    }
+
     /// Deletes it, with what is still connected to it. That of a failed test stays, to be looked at.
     pub async fn delete(self) {
         let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);

@@ -33,6 +33,7 @@ mod forms;
 mod gateway;
 mod idempotent_calls;
 mod installation;
+mod invoices;
 mod keys;
 mod limits;
 mod merchants;

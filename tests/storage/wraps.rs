@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 
 use backend::crypto::hex;
 use backend::model::{
-    CardRequest, Company, FormSubmit, Mode, PageResult, RetrieveEndpoint, WebhookSecretRow,
+    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, RetrieveEndpoint, SaleKeyRow, WebhookSecretRow,
 };
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
-use crate::gateway;
-use crate::requests;
+use crate::{gateway, invoices, requests};
 use crate::schema::binary_columns;
 use crate::shop::Shop;
 
@@ -56,6 +55,15 @@ async fn wrapped_once(db: &Db) -> Shop {
     t.add_request(request).await.unwrap();
     t.add_company(Company { sealed: by(1, 10), ..gateway::company(&shop, "133") }).await.unwrap();
     t.add_retrieval(RetrieveEndpoint { wrapped: by(1, 4), ..shop.retrieval("r") }).await.unwrap();
+    t.add_invoice(Invoice { sealed: by(1, 4), ..invoices::invoice(&shop, "o1") }).await.unwrap();
+    let callback = CallbackSecretRow {
+        merchant: shop.merchant.clone(),
+        mode: Mode::Test,
+        sealed: by(1, 5),
+        created_at: NOW,
+    };
+    t.add_callback_secret(callback).await.unwrap();
+    t.add_sale_key(SaleKeyRow { wrapped_private: by(1, 6), ..invoices::sale_key("one") }).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),
@@ -100,7 +108,8 @@ async fn every_place_counts_lists_and_replaces(db: Db) {
         assert!(list(&db, place, 1).await.is_empty(), "{place:?}");
         let old = list(&db, place, 2).await;
         let owner = (old[0].merchant.as_str(), old[0].mode.as_str());
-        let expected = if place == WrapPlace::CvvKey { ("", "") } else { (shop.merchant.as_str(), "test") };
+        let nobodys = matches!(place, WrapPlace::CvvKey | WrapPlace::SaleKey);
+        let expected = if nobodys { ("", "") } else { (shop.merchant.as_str(), "test") };
         assert_eq!((old.len(), owner), (1, expected), "{place:?}");
 
         let mut t = db.begin().await;
@@ -200,6 +209,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("gateway_token", "sealed"),          // under a data key
         ("gateway_transaction", "sealed"),    // under a data key
         ("retrieve_endpoint", "secret_hash"), // SHA-256
+        ("invoice_account", "key_hash"),     // SHA-256
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
         .into_iter()

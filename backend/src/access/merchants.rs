@@ -3,9 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::AccessError;
+use super::accounts::{self, NewAccount};
 use super::company::{self, CompanyCredentials, CompanyError};
 use crate::core::{Actor, Core};
 use crate::crypto::secret;
+use crate::invoices::secrets::StoreOrCrypto;
 use crate::model::{ApiKey, ApiKeyId, Merchant, MerchantId, Mode, Outcome, Scopes};
 use crate::outbox::{OutboxError, secrets};
 use crate::storage::{StoreError, Transaction};
@@ -33,6 +35,8 @@ pub struct NewMerchant {
     pub live: Credentials,
     /// Test credentials.
     pub test: Credentials,
+    /// The account of the invoice interface, for both modes.
+    pub account: NewAccount,
 }
 
 /// Why a merchant was not made.
@@ -41,6 +45,9 @@ pub enum MerchantError {
     /// The name is empty, too long, or has control characters.
     #[error("a merchant's name has 1 to 100 printable characters")]
     Name,
+    /// There is no merchant of this name.
+    #[error("there is no merchant of this name")]
+    Unknown,
     /// The name is taken.
     #[error("a merchant of this name exists")]
     Taken,
@@ -61,6 +68,15 @@ pub enum MerchantError {
     Company(#[from] CompanyError),
 }
 
+impl From<StoreOrCrypto> for MerchantError {
+    fn from(error: StoreOrCrypto) -> Self {
+        match error {
+            StoreOrCrypto::Store(error) => error.into(),
+            StoreOrCrypto::Crypto(error) => Self::Vault(error.into()),
+        }
+    }
+}
+
 /// Makes a merchant, effective at once on every node.
 pub async fn create(core: &Core, name: &str, scopes: Scopes) -> Result<NewMerchant, MerchantError> {
     let name = name.trim();
@@ -77,11 +93,25 @@ pub async fn create(core: &Core, name: &str, scopes: Scopes) -> Result<NewMercha
     })?;
     let live = add_mode(core, &mut *transaction, &id, Mode::Live, scopes).await?;
     let test = add_mode(core, &mut *transaction, &id, Mode::Test, scopes).await?;
+    let account = accounts::create(core, &mut *transaction, &id).await?;
     let operator =
         Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
     transaction.add_audit(core.entry(&operator, "merchant.create", id.as_str(), Outcome::Done)).await?;
     transaction.commit().await?;
-    Ok(NewMerchant { id, live, test })
+    Ok(NewMerchant { id, live, test, account })
+}
+
+/// Makes an account of the invoice interface for a merchant that is there. Accounts before it stay good.
+pub async fn add_account(core: &Core, name: &str) -> Result<NewAccount, MerchantError> {
+    let mut transaction = core.store.begin().await?;
+    let found = transaction.find_merchant_by_name(name.trim().to_owned()).await?;
+    let id = found.ok_or(MerchantError::Unknown)?.id;
+    let account = accounts::create(core, &mut *transaction, &id).await?;
+    let operator =
+        Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
+    transaction.add_audit(core.entry(&operator, "account.create", id.as_str(), Outcome::Done)).await?;
+    transaction.commit().await?;
+    Ok(account)
 }
 
 /// Whether a merchant of this name exists.

@@ -1,5 +1,6 @@
 //! Who may call: merchants, their credentials, and the caller that an authenticated request becomes.
 
+pub mod accounts;
 pub mod api_keys;
 pub mod company;
 pub mod idempotency;

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{CommandResult, print};
+use crate::access::accounts::NewAccount;
 use crate::access::merchants::{self, Credentials, NewMerchant};
 use crate::boot;
 use crate::config::{Flags, Settings};
@@ -24,15 +25,46 @@ pub enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Make an account of the invoice interface for a merchant that is there, and print it, once.
+    Account {
+        /// The merchant's name.
+        name: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
 }
 
 pub async fn run(command: Command) -> CommandResult {
-    let Command::Create { name, json, cvv_read, flags } = command;
+    let (name, json, cvv_read, flags) = match command {
+        Command::Create { name, json, cvv_read, flags } => (name, json, cvv_read, flags),
+        Command::Account { name, json, flags } => return add_account(&name, json, flags).await,
+    };
     let settings = Settings::load(flags)?;
     let core = boot::core(&settings, settings.database_url.is_none()).await?;
     let scopes = if cvv_read { Scopes::usual().with(Scope::CvvRead) } else { Scopes::usual() };
     let made = merchants::create(&core, &name, scopes).await?;
     print(&if json { as_json(&made) } else { as_text(&name, &made) })
+}
+
+async fn add_account(name: &str, json: bool, flags: Flags) -> CommandResult {
+    let core = boot::core(&Settings::load(flags)?, false).await?;
+    let made = merchants::add_account(&core, name).await?;
+    if !json {
+        return print(&account(&made));
+    }
+    let mut members = serde_json::Map::new();
+    account_members(&mut members, &made);
+    print(&format!("{}\n", serde_json::Value::Object(members)))
+}
+
+fn account_members(members: &mut serde_json::Map<String, serde_json::Value>, account: &NewAccount) {
+    members.insert("account_id".to_owned(), json!(account.id.as_str()));
+    members.insert("account_key".to_owned(), json!(account.key.as_str()));
+    members.insert("callback_secret_live".to_owned(), json!(account.callback_secret_live.as_str()));
+    members.insert("callback_secret_test".to_owned(), json!(account.callback_secret_test.as_str()));
 }
 
 fn as_json(made: &NewMerchant) -> String {
@@ -65,6 +97,7 @@ fn as_json(made: &NewMerchant) -> String {
         members.extend(
             company(&made.test).as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
         );
+        account_members(members, &made.account);
     }
     format!("{all}\n")
 }
@@ -85,9 +118,21 @@ fn as_text(name: &str, made: &NewMerchant) -> String {
         )
     };
     format!(
-        "Merchant {name} ({}). These credentials are shown this once.\n{}{}",
+        "Merchant {name} ({}). These credentials are shown this once.\n{}{}{}",
         made.id,
         mode("live", &made.live),
-        mode("test", &made.test)
+        mode("test", &made.test),
+        account(&made.account)
+    )
+}
+
+fn account(account: &NewAccount) -> String {
+    format!(
+        "payment invoices, live and test\n  account_id            {}\n  account_key           {}\n  \
+         callback_secret_live  {}\n  callback_secret_test  {}\n",
+        account.id,
+        account.key.as_str(),
+        account.callback_secret_live.as_str(),
+        account.callback_secret_test.as_str()
     )
 }

@@ -5,6 +5,7 @@ mod bound;
 mod idle;
 mod merchant;
 mod root_key;
+mod sale_key;
 mod serve;
 mod updater;
 mod verify_page;
@@ -45,6 +46,9 @@ enum Command {
     /// Ask schemes for newer cards.
     #[command(subcommand)]
     Updater(updater::Command),
+    /// Manage the key pairs that sign the tokens of direct sales; works beside a running server.
+    #[command(subcommand)]
+    SaleKey(sale_key::Command),
     /// Print the API document (OpenAPI 3.1).
     Openapi,
     /// Print the list of the card page's scripts, with hashes and purposes.
@@ -64,6 +68,7 @@ pub async fn run() -> ExitCode {
         Command::Bins(command) => bins::run(command).await,
         Command::RootKey(command) => root_key::run(command).await,
         Command::Updater(command) => updater::run(command).await,
+        Command::SaleKey(command) => sale_key::run(command).await,
         Command::Openapi => print(&crate::http::document()),
         Command::Scripts => verify_page::scripts(),
         Command::VerifyPage(arguments) => {

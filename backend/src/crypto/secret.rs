@@ -28,6 +28,20 @@ pub fn generate_id(entropy: &dyn Entropy) -> String {
     URL_SAFE_NO_PAD.encode(random)
 }
 
+/// A name of so many letters and digits, each of them random: 5.95 bits a character.
+pub fn generate_name(entropy: &dyn Entropy, length: usize) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut name = String::with_capacity(length);
+    while name.len() < length {
+        let random = entropy::bytes::<32>(entropy);
+        // Bytes beyond the last whole multiple would make some characters likelier than others.
+        let fair = random.iter().filter(|byte| **byte < 248).map(|byte| usize::from(byte % 62));
+        let characters = fair.filter_map(|index| ALPHABET.get(index).copied().map(char::from));
+        name.extend(characters.take(length - name.len()));
+    }
+    name
+}
+
 /// SHA-256 of a secret that we generated: what the database keeps of it (security rule 5). Chosen secrets and
 /// short codes can be guessed and take `passphrase::derive` and `keyed_digest`.
 pub fn hash(secret: &str) -> [u8; 32] {

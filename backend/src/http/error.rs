@@ -102,7 +102,8 @@ impl ApiError {
         }
     }
 
-    fn internal(error: &dyn std::error::Error) -> Self {
+    /// A failure of ours, logged here with its causes.
+    pub(super) fn internal(error: &dyn std::error::Error) -> Self {
         // The chain is logged once, here at the boundary; its texts hold no values.
         let mut chain = error.to_string();
         let mut cause = error.source();

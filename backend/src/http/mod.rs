@@ -13,6 +13,7 @@ mod gateway;
 pub(crate) mod headers;
 mod health;
 pub mod idempotency;
+mod invoices;
 mod openapi;
 pub(crate) mod pages;
 mod params;

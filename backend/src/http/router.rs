@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
 use super::{
-    again, assets, booking, docs, gateway, headers, health, idempotency, openapi, pages, scripts, v1,
+    again, assets, booking, docs, gateway, headers, health, idempotency, invoices, openapi, pages, scripts, v1,
 };
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
@@ -155,6 +155,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: gateway transactions. They race inside, since a charge is not run twice.
         .routes(routes!(gateway::transact))
         .routes(routes!(gateway::status))
+        .merge(payments())
         .routes(routes!(scripts::show))
         // Operators.
         .routes(routes!(health::live))
@@ -193,6 +194,39 @@ fn bookings() -> OpenApiRouter<Arc<App>> {
         .layer(axum::middleware::from_fn(idempotency::booking))
 }
 
+/// Merchant backends: payment invoices. Their answers and errors have a shape of their own.
+fn payments() -> OpenApiRouter<Arc<App>> {
+    use invoices::{invoice, sale, token};
+    OpenApiRouter::new()
+        .routes(routes!(invoice::create, invoice::list))
+        .routes(routes!(invoice::show))
+        .routes(routes!(invoice::capture))
+        .routes(routes!(invoice::void))
+        .routes(routes!(invoice::refund))
+        .routes(routes!(token::disable))
+        .routes(routes!(token::enable))
+        .routes(routes!(sale::sell))
+        .routes(routes!(sale::keys))
+        .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(invoices::dress))
+        .layer(axum::middleware::from_fn(invoices::once))
+}
+
+/// The same calls under the second path that clients use, and payers on their way back from the issuer.
+fn more_payments() -> Router<Arc<App>> {
+    use invoices::{invoice, sale};
+    Router::new()
+        .route("/api/payment-invoices", get(invoice::list).post(invoice::create))
+        .route("/api/payment-invoices/{id}", get(invoice::show))
+        .route("/api/payment-invoices/{id}/capture", post(invoice::capture))
+        .route("/api/payment-invoices/{id}/void", post(invoice::void))
+        .route("/api/payment-invoices/{id}/refund", post(invoice::refund))
+        .route("/payment/complete-auth/{page}", post(sale::back).get(sale::back_by_link))
+        .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(invoices::dress))
+        .layer(axum::middleware::from_fn(invoices::once))
+}
+
 /// The answer to other methods is set here, inside the CORS layer: the router's own one would replace the layer
 /// for them, and with it the answer to pre-flights.
 fn captures() -> UtoipaMethodRouter<Arc<App>> {
@@ -214,6 +248,7 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/logo/{form}", get(pages::logo))
         .merge(links())
         .route(acs::PATH, post(pages::issuer::ask))
+        .merge(more_payments())
         .route("/assets/{file}", get(assets::file))
         .route("/embed/{version}/{file}", get(assets::embed))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))

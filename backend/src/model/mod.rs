@@ -8,6 +8,7 @@ pub mod card;
 pub mod form;
 pub mod id;
 pub mod idempotent;
+pub mod invoice;
 pub mod key;
 pub mod ledger;
 pub mod money;
@@ -30,6 +31,10 @@ pub use id::{
     RetrieveId, TransactionId, UpdateId,
 };
 pub use idempotent::IdempotentCall;
+pub use invoice::{
+    Account, AccountId, CallbackSecretRow, CardOwner, Customer, CustomerId, Flow, Invoice, InvoiceId,
+    InvoiceStatus, PageId, SaleKeyRow,
+};
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use ledger::LedgerEntry;
 pub use money::{Money, MoneyError};

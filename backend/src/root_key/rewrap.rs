@@ -142,6 +142,9 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::CardRequest => ("card request", "details"),
         WrapPlace::Company => ("company", "settings"),
         WrapPlace::Retrieval => ("retrieve endpoint", "custody"),
+        WrapPlace::Invoice => ("invoice", "details"),
+        WrapPlace::CallbackSecret => ("callback secret", "secret"),
+        WrapPlace::SaleKey => ("sale key", "private"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

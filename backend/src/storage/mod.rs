@@ -24,8 +24,8 @@ pub use bins::Bins;
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use repositories::{
-    Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Operations, Outbox, Page, Requests,
-    SandboxLedger, Terms,
+    Audits, Captures, Cards, Forms, Installation, InvoiceFilter, Invoices, Keys, Merchants, Operations,
+    Outbox, Page, Requests, SandboxLedger, Terms,
 };
 pub use retrievals::Retrievals;
 pub use wraps::{Stretch, Wrap, WrapPlace, Wraps};
@@ -115,6 +115,7 @@ pub trait Transaction:
     + SandboxLedger
     + Transactions
     + Tokens
+    + Invoices
     + Wraps
     + Send
 {

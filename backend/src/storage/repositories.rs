@@ -4,10 +4,11 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    ApiKey, Attempt, AuditEntry, CaptureEndpoint, Card, CardId, CardRequest, Channel, CvvKey, CvvKeyId,
-    CvvRecord, CvvTerms, EndpointId, EventId, FormSubmit, HostedForm, KeyId, KeyPairRow, LedgerEntry,
-    Merchant, MerchantId, MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageResult,
-    Patch, RequestFilter, RequestId, Settlement, StatusChange, Timestamp, VaultKey, WebhookSecretRow,
+    Account, AccountId, ApiKey, Attempt, AuditEntry, CallbackSecretRow, CaptureEndpoint, Card, CardId,
+    CardOwner, CardRequest, Channel, Customer, CvvKey, CvvKeyId, CvvRecord, CvvTerms, EndpointId, EventId,
+    FormSubmit, HostedForm, Invoice, InvoiceId, KeyId, KeyPairRow, LedgerEntry, Merchant, MerchantId,
+    MessageTemplate, Mode, Operation, OperationId, OutboxEvent, OwnerKind, PageId, PageResult, Patch,
+    RequestFilter, RequestId, SaleKeyRow, Settlement, StatusChange, Timestamp, VaultKey, WebhookSecretRow,
 };
 
 /// One page of a list: at most `limit` rows that follow `after` in the list's own order.
@@ -350,4 +351,63 @@ pub trait SandboxLedger {
     /// Replaces what changes about an entry, where it still has the version that `entry` was read with; counts
     /// the version up. Answers whether it did.
     async fn update_ledger_entry(&mut self, entry: LedgerEntry) -> Result<bool>;
+}
+
+/// Which invoices a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct InvoiceFilter {
+    /// Only those of this mode.
+    pub mode: Option<Mode>,
+    /// Only the one of this reference.
+    pub reference: Option<String>,
+    /// Only those after this one in the list: its time of making and its id.
+    pub after: Option<(i64, String)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Payment invoices, whose cards pay them, and what signs what leaves because of them.
+#[async_trait]
+pub trait Invoices {
+    /// Adds an invoice; `Conflict` where merchant and mode have one of this reference.
+    async fn add_invoice(&mut self, invoice: Invoice) -> Result<()>;
+    /// An invoice of a merchant, of either mode.
+    async fn find_invoice(&mut self, merchant: MerchantId, id: InvoiceId) -> Result<Option<Invoice>>;
+    /// The invoice of a payment page, for whoever holds the page's address.
+    async fn find_invoice_by_secret_name(&mut self, page: PageId) -> Result<Option<Invoice>>;
+    /// Replaces what changes about an invoice where its row still has the version that `invoice` was read with;
+    /// counts the version up. Answers whether it did.
+    async fn update_invoice(&mut self, invoice: Invoice) -> Result<bool>;
+    /// Invoices of a merchant, newest first.
+    async fn list_invoices(&mut self, merchant: MerchantId, filter: InvoiceFilter) -> Result<Vec<Invoice>>;
+    /// Invoices of all merchants that nobody paid in time; feeds the sweeper.
+    async fn list_over_invoices(&mut self, now: Timestamp, most: u32) -> Result<Vec<Invoice>>;
+    /// Adds a customer if merchant and mode have none of this reference; answers the one that stands.
+    async fn add_customer(&mut self, customer: Customer) -> Result<Customer>;
+    /// Makes a card a customer's if it is nobody's; answers what stands.
+    async fn add_card_owner(&mut self, owner: CardOwner) -> Result<CardOwner>;
+    /// Whose a card is.
+    async fn find_card_owner(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<CardOwner>>;
+    /// Replaces everything of a card's owner but whose it is. Answers whether there is one.
+    async fn update_card_owner(&mut self, owner: CardOwner) -> Result<bool>;
+    /// Adds an account.
+    async fn add_account(&mut self, account: Account) -> Result<()>;
+    /// The account of a Basic user name. No merchant is known before it is found.
+    async fn find_account_by_secret_name(&mut self, id: AccountId) -> Result<Option<Account>>;
+    /// Adds a callback secret if there is none; answers the one that stands.
+    async fn add_callback_secret(&mut self, row: CallbackSecretRow) -> Result<CallbackSecretRow>;
+    /// What callbacks of a merchant are signed with.
+    async fn find_callback_secret(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+    ) -> Result<Option<CallbackSecretRow>>;
+    /// Adds a key pair of direct sales.
+    async fn add_sale_key(&mut self, key: SaleKeyRow) -> Result<()>;
+    /// All key pairs of direct sales, oldest first: of the installation.
+    async fn list_sale_keys(&mut self) -> Result<Vec<SaleKeyRow>>;
+    /// Lets a key pair sign no more.
+    async fn retire_sale_key(&mut self, id: String, at: Timestamp) -> Result<()>;
+    /// Deletes key pairs that were retired before `before`. Answers how many.
+    async fn sweep_sale_keys(&mut self, before: Timestamp) -> Result<u64>;
 }

@@ -59,11 +59,17 @@ pub enum WrapPlace {
     Company,
     /// What a retrieve endpoint opens its vault key with.
     Retrieval,
+    /// What an invoice says of its payer.
+    Invoice,
+    /// What invoice callbacks are signed with.
+    CallbackSecret,
+    /// What the tokens of direct sales are signed with.
+    SaleKey,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -77,6 +83,9 @@ impl WrapPlace {
         Self::CardRequest,
         Self::Company,
         Self::Retrieval,
+        Self::Invoice,
+        Self::CallbackSecret,
+        Self::SaleKey,
     ];
 
     /// The table and the column.
@@ -99,6 +108,9 @@ impl WrapPlace {
             Self::CardRequest => ("card_request", "sealed", "id", None, Owner::Row),
             Self::Company => ("gateway_company", "sealed", "company_id", None, Owner::Row),
             Self::Retrieval => ("retrieve_endpoint", "wrapped", "id", None, Owner::Row),
+            Self::Invoice => ("invoice", "sealed", "id", None, Owner::Row),
+            Self::CallbackSecret => ("callback_secret", "sealed", "merchant_id", None, Owner::Row),
+            Self::SaleKey => ("sale_key", "wrapped_private", "id", None, Owner::Nobody),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }

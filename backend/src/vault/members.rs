@@ -209,14 +209,7 @@ impl Work {
             _ => {}
         }
         match value {
-            Value::Text(text) | Value::Number(text)
-                if digits::holds_card_number(text) && !is_own_token(text) =>
-            {
-                self.tell(hidden_number(at));
-            }
-            Value::Number(text) if whole(text).is_some_and(|whole| digits::holds_card_number(&whole)) => {
-                self.tell(hidden_number(at));
-            }
+            value if holds_number(value) => self.tell(hidden_number(at)),
             Value::List(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     self.inspect(&format!("{at}/{index}"), "", item, depth + 1);
@@ -326,6 +319,14 @@ impl Work {
         }
         first
     }
+}
+
+/// Whether a text or a number holds what could be a card number and is no token of ours (security rule 10).
+pub fn holds_number(value: &Value) -> bool {
+    let Some(text) = value.as_typed() else { return false };
+    let written_out = || matches!(value, Value::Number(_)).then(|| whole(text)).flatten();
+    (digits::holds_card_number(text) && !is_own_token(text))
+        || written_out().is_some_and(|whole| digits::holds_card_number(&whole))
 }
 
 /// The rank of `account_number` among the names of a number.

@@ -17,11 +17,12 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/postgres/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/postgres/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/postgres/0007_operations.sql")),
+    (8, include_str!("../../../migrations/postgres/0008_invoices.sql")),
     (9, include_str!("../../../migrations/postgres/0009_transactions.sql")),
     (11, include_str!("../../../migrations/postgres/0011_account.sql")),
     (12, include_str!("../../../migrations/postgres/0012_phone.sql")),
-    (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),
     (14, include_str!("../../../migrations/postgres/0014_endpoint_card_types.sql")),
+    (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -16,6 +16,7 @@ mod connection;
 mod endpoint_row;
 mod forms;
 mod installation;
+mod invoices;
 mod keys;
 mod lane;
 mod merchants;

@@ -120,6 +120,7 @@ impl Cards for SqliteTransaction {
             if deleted == 1 {
                 c.execute("DELETE FROM card_patch WHERE card_id = ?1", [card.as_str()])?;
                 c.execute("DELETE FROM card_cvv WHERE card_id = ?1", [card.as_str()])?;
+                c.execute("DELETE FROM card_owner WHERE card_id = ?1", [card.as_str()])?;
                 outbox::erase(c, card.as_str())?;
             }
             Ok(())

@@ -11,6 +11,7 @@ mod cards;
 mod endpoint_row;
 mod forms;
 mod installation;
+mod invoices;
 mod keys;
 mod merchants;
 mod operations;
@@ -44,6 +45,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
+    (8, include_str!("../../../migrations/sqlite/0008_invoices.sql")),
     (9, include_str!("../../../migrations/sqlite/0009_transactions.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_phone.sql")),
