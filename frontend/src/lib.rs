@@ -9,8 +9,9 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub use page::{
-    About, Asset, Assets, Choice, Choices, Contact, FormPage, LinkForm, LinkPage, Logo, Look, Notice,
-    NoticePage, form_page, link_page, notice_page,
+    About, Asset, Assets, Bill, Choice, Choices, Contact, FormPage, KeptCard, LinkForm, LinkPage, Logo, Look,
+    Notice, NoticePage, Payment, PaymentPage, PaymentState, StepForm, form_page, link_page, notice_page,
+    payment_page,
 };
 #[cfg(feature = "ssr")]
 pub use ui::Face;

@@ -138,7 +138,7 @@ fn take(
         }
         Field::Expiry => {
             let expiry = Expiry::parse(text)?;
-            if validate {
+            if validate && !rules.any_expiry {
                 expiry.check_for_form(today)?;
             }
             checked.expiry = Some(expiry);
@@ -197,6 +197,19 @@ mod tests {
         assert_eq!(checked.number.unwrap().digits(), "4111111111111111");
         assert_eq!(checked.expiry.unwrap().short(), "05/31");
         assert!(checked.reference.is_none());
+    }
+
+    #[test]
+    fn test_cards_may_have_any_expiry_but_no_other_month() {
+        let rules = FormRules { any_expiry: true, ..FormRules::default() };
+        for (expiry, passes) in [("01/25", true), ("07/77", true), ("13/31", false), ("", false)] {
+            let checked = check(&rules, &entry(["4302912837020000", "Ada", expiry, "123"]), TODAY);
+            assert_eq!(checked.is_ok(), passes, "{expiry}");
+            assert!(
+                check(&FormRules::default(), &entry(["4302912837020000", "Ada", expiry, "123"]), TODAY)
+                    .is_err()
+            );
+        }
     }
 
     #[test]

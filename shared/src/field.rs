@@ -241,6 +241,8 @@ pub struct FormRules {
     extras: [ExtraRule; EXTRAS],
     /// Switches the Luhn check off (`disable_luhn`).
     pub disable_luhn: bool,
+    /// Takes expiries of long ago and of long after, which choose the results of test cards.
+    pub any_expiry: bool,
     /// The brands that the form takes (`card_types`).
     pub accepted: Accepted,
     /// The lengths of security codes (`cvv_lengths`).
@@ -265,6 +267,7 @@ impl FormRules {
             options: [hidden; Field::COUNT],
             extras: [plain; EXTRAS],
             disable_luhn: false,
+            any_expiry: false,
             accepted: Accepted::default(),
             codes: CodeLengths::default(),
             auto_advance: false,

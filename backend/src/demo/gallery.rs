@@ -163,6 +163,7 @@ fn form(state: &str, look: Look) -> String {
         css: None,
         languages: None,
         about: None,
+        payment: None,
         nonce: "gallery".to_owned(),
         assets: Assets { glue: none(), wasm: none(), page_js: none(), keypad: none() },
     };

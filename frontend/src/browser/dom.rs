@@ -28,6 +28,7 @@ impl Page {
         let form: HtmlFormElement = by_id(ui::FORM)?;
         let mut rules = FormRules::hidden();
         rules.disable_luhn = form.has_attribute("data-luhn");
+        rules.any_expiry = form.has_attribute("data-any-expiry");
         rules.auto_advance = form.has_attribute("data-advance");
         let told = |name| form.get_attribute(name).unwrap_or_default();
         rules.accepted = Accepted::from_names(&told("data-cards"));

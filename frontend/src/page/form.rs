@@ -1,5 +1,6 @@
 //! The document of the hosted form.
 
+use leptos::either::Either;
 use leptos::prelude::*;
 use shared::{Field, FormRules, Text, Texts};
 
@@ -11,6 +12,7 @@ use super::language::language;
 use super::link;
 use super::logo::logo;
 use super::notice::{Notice, notice};
+use super::pay;
 use super::picture::picture;
 use super::shell::{Shell, document};
 use crate::ui::{self, Face, Seed, State};
@@ -18,7 +20,7 @@ use crate::ui::{self, Face, Seed, State};
 /// A whole document with the form. It works as a plain POST before any script arrives, and without.
 pub fn form_page(page: &FormPage) -> String {
     let body = Owner::new().with(|| body(page).to_html());
-    let own = page.about.as_ref().map(|_| link::CSS);
+    let own = page.payment.as_ref().map(|_| pay::CSS).or(page.about.as_ref().map(|_| link::CSS));
     let css = own.map(|own| own.to_owned() + page.css.as_deref().unwrap_or_default());
     let css = css.or_else(|| page.css.clone());
     let shell = Shell {
@@ -37,6 +39,7 @@ pub fn form_page(page: &FormPage) -> String {
 
 fn body(page: &FormPage) -> impl IntoView + use<> {
     let texts = &page.wording.texts;
+    let payment = page.payment.as_ref();
     let state = State::refused(texts.clone(), &page.errors, page.alert.clone().unwrap_or_default());
     let seed =
         Seed { faces: faces(page), choice: brand_choice(page.networks, texts), locked: page.needs_fragment };
@@ -55,18 +58,20 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 method="post"
                 action=page.action.clone()
                 data-luhn=page.rules.disable_luhn.then_some("off")
+                data-any-expiry=page.rules.any_expiry.then_some("on")
                 data-texts=of_browser
                 data-cards=given(&page.card_types.join(" "))
                 data-codes=given(&page.codes)
                 data-advance=page.rules.auto_advance.then_some("on")
                 aria-labelledby="cardamom-title"
             >
-                <h1 id="cardamom-title">{page.title.clone()}</h1>
+                {heading(page)}
                 {page.about.as_ref().map(link::before)}
                 {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
                 {page.look.picture.then(picture)}
                 {brand_marks(&page.card_types, texts)}
+                {payment.and_then(|payment| payment.card.as_ref()).map(pay::kept_card)}
                 <div id=ui::ROOT>{fields}</div>
                 {page.keypad.then(|| keypad(texts))}
                 <p class="trust">
@@ -76,12 +81,21 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                     {texts.get(Text::Trust).to_owned()}
                 </p>
             </form>
+            {payment.and_then(|payment| payment.other.as_ref()).map(|other| pay::other(other, texts))}
             {page.languages.as_ref().map(|choices| language(choices, texts))}
             {page.about.as_ref().map(link::after)}
             <p class="quiet" id=ui::STATUS role="status"></p>
             {notice(Notice::Success, texts, Some(ui::SUCCESS))}
             {notice(Notice::Gone, texts, Some(ui::GONE))}
         </main>
+    }
+}
+
+/// What the form is called: its title, or what is paid by it.
+fn heading(page: &FormPage) -> impl IntoView + use<> {
+    match &page.payment {
+        Some(payment) => Either::Left(pay::bill(&payment.bill, &page.wording.texts)),
+        None => Either::Right(view! { <h1 id="cardamom-title">{page.title.clone()}</h1> }),
     }
 }
 
@@ -158,6 +172,7 @@ mod tests {
             look: Look::default(),
             css: None,
             about: None,
+            payment: None,
             nonce: "00ff".to_owned(),
             assets: Assets {
                 glue: asset("/a/g.js"),

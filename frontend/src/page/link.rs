@@ -45,6 +45,8 @@ pub struct LinkPage {
     pub about: Option<About>,
     /// What can be done, each a form of its own.
     pub forms: Vec<LinkForm>,
+    /// How it looks.
+    pub look: Look,
     /// The nonce of the response's policy; hexadecimal.
     pub nonce: String,
 }
@@ -66,7 +68,7 @@ pub fn link_page(page: &LinkPage) -> String {
     let shell = Shell {
         title: &page.heading,
         wording: &page.wording,
-        look: &Look::default(),
+        look: &page.look,
         nonce: &page.nonce,
         css: Some(CSS),
         config: None,
@@ -176,6 +178,7 @@ mod tests {
                 button: "Go".to_owned(),
                 field: Some(("code".to_owned(), "Code".to_owned())),
             }],
+            look: Look::default(),
             nonce: "00ff".to_owned(),
         });
         assert!(!html.contains("<script>1") && !html.contains("<b>") && !html.contains("a\"b"));

@@ -9,6 +9,7 @@ mod language;
 mod link;
 mod logo;
 mod notice;
+mod pay;
 mod picture;
 mod shell;
 
@@ -18,6 +19,7 @@ use shared::{Field, FieldError, FormRules, Networks, Wording};
 pub use form::form_page;
 pub use link::{About, Contact, LinkForm, LinkPage, link_page};
 pub use notice::{Notice, notice_page};
+pub use pay::{Bill, KeptCard, Payment, PaymentPage, PaymentState, StepForm, payment_page};
 pub(crate) use shell::escape;
 
 /// A file that a document loads.
@@ -131,6 +133,8 @@ pub struct FormPage {
     pub css: Option<String>,
     /// What is told beside the form, where it stands behind a link that was sent.
     pub about: Option<About>,
+    /// What is paid by the form, where it is a payment's.
+    pub payment: Option<Payment>,
     /// The nonce of the response's policy; hexadecimal.
     pub nonce: String,
     /// The files to load.

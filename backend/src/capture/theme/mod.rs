@@ -330,6 +330,22 @@ mod tests {
     }
 
     #[test]
+    fn sheets_ask_for_no_property_that_nobody_sets() {
+        let own = Look::default().css();
+        let sheets = concat!(
+            include_str!("../../../../static/form.css"),
+            include_str!("../../../../static/fields.css"),
+            include_str!("../../../../static/keypad.css"),
+            include_str!("../../../../static/link.css"),
+            include_str!("../../../../static/pay.css"),
+        );
+        for used in sheets.split("var(").skip(1) {
+            let name = used.split(')').next().unwrap_or_default();
+            assert!(own.contains(&format!("{name}:")) || sheets.contains(&format!("{name}: ")), "{name}");
+        }
+    }
+
+    #[test]
     fn flat_colours_are_for_the_one_scheme_that_a_form_has() {
         let css = read(r##"{"color_scheme":"dark","theme":{"surface":"#101010"}}"##).unwrap().css();
         assert!(

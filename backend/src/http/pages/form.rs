@@ -316,6 +316,7 @@ impl Draft<'_> {
             look: answer::look(&settings.look),
             css: Some(settings.css.clone()).filter(|css| !css.is_empty()),
             about: None,
+            payment: None,
             nonce: nonce.clone(),
             assets: app.page_assets.clone(),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use frontend::{About, Contact, Face, FormPage, LinkForm, LinkPage, Look, Notice, form_page, link_page};
+use frontend::{About, Contact, Face, FormPage, LinkForm, LinkPage, Notice, form_page, link_page};
 use serde_json::{Value, json};
 use shared::{Brand, Entry, Field, Networks, Text, Wording};
 
@@ -17,6 +17,7 @@ use crate::capture::results::{self, Outcome};
 use crate::capture::{CaptureError, fill, once};
 use crate::crypto::secret;
 use crate::http::asked::{Asked, LOCALE};
+use crate::capture::theme::Look;
 use crate::http::caller::Address;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
@@ -211,7 +212,7 @@ fn form(app: &App, code: &str, ticket: Option<&str>, view: &FormView, again: Aga
         networks: again.networks.unwrap_or(Networks::NONE),
         card_types: view.card_types.clone(),
         codes: String::new(),
-        look: Look::default(),
+        look: answer::look(&Look::default()),
         wording,
         rules: view.rules,
         action,
@@ -224,6 +225,7 @@ fn form(app: &App, code: &str, ticket: Option<&str>, view: &FormView, again: Aga
         css: Some(view.css.clone()).filter(|css| !css.is_empty()),
         languages: None,
         about: Some(about(&view.about)),
+        payment: None,
         nonce: nonce.clone(),
         assets: app.page_assets.clone(),
     };
@@ -316,6 +318,7 @@ fn page(app: &App, status: StatusCode, step: Step) -> Response {
         alert: step.alert,
         about: step.about,
         forms: step.forms,
+        look: answer::look(&Look::default()),
         nonce: nonce.clone(),
     };
     answer::html(status, link_page(&page), &policy::link_page(&nonce))
