@@ -450,6 +450,32 @@
     if (typeof callback === "function") callback.apply(view, input.args);
   }
 
+  // ---- Payments
+
+  // What the issuer wants to know of the browser, for the inputs that stand ready for it.
+  function tellBrowser() {
+    const facts = {
+      browser_color_depth: screen.colorDepth,
+      browser_java_enabled: false,
+      browser_language: navigator.language,
+      browser_screen_height: screen.height,
+      browser_screen_width: screen.width,
+      browser_tz: new Date().getTimezoneOffset(),
+      window_height: innerHeight,
+      window_width: innerWidth,
+    };
+    for (const [name, value] of Object.entries(facts)) {
+      const input = form.elements.namedItem(name);
+      if (input) input.value = value;
+    }
+  }
+
+  // The payer goes to the issuer at once; who comes back from there by the browser's button is asked.
+  function goToIssuer() {
+    const [visit] = performance.getEntriesByType("navigation");
+    if (!visit || visit.type !== "back_forward") document.getElementById("cardamom-issuer").requestSubmit();
+  }
+
   // ---- Start
 
   // Where the browser did not follow `autofocus`, as in a frame of another site.
@@ -502,6 +528,7 @@
     for (const name of ["copy", "cut"]) document.addEventListener(name, takeMasked);
     renewSubmits();
     if (config.beacon) tellFirstTouch();
+    if (config.payment) tellBrowser();
     requestAnimationFrame(focusProblem);
     if (framed && origins.length > 0 && config.submit_by_message) {
       // The page around the frame has a button of its own.
@@ -531,8 +558,12 @@
     tellSize();
   }
   if (config.ended) tell("expired", { code: 404 });
-  document.addEventListener("cardamom:success", (event) => succeeded(event.detail));
+  // How a payment ended is told by the page that comes next.
+  document.addEventListener("cardamom:success", (event) => {
+    if (!config.payment) succeeded(event.detail);
+  });
   document.addEventListener("cardamom:error", (event) => failed(event.detail));
   if (config.result) succeeded(config.result);
   if (config.failure) failed(config.failure);
+  if (config.to_issuer) goToIssuer();
 })();

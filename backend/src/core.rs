@@ -94,6 +94,8 @@ pub struct Policy {
     pub transactions: TransactionPolicy,
     /// How long a card request is kept after its end.
     pub request_life: Duration,
+    /// Whether the payment page asks for the security code of a stored card too.
+    pub ask_stored_cvv: bool,
 }
 
 /// What the operator sets for gateway transactions (spec A.3, A.5).
@@ -136,6 +138,7 @@ impl Default for Policy {
             cvv_uses: 1,
             transactions: TransactionPolicy::default(),
             request_life: Duration::from_hours(90 * 24),
+            ask_stored_cvv: false,
         }
     }
 }

@@ -120,6 +120,7 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
         cvv_uses: count("cvv_uses", usual.cvv_uses)?,
         transactions: super::transactions::read(sources)?,
         request_life: request_life(sources, usual.request_life)?,
+        ask_stored_cvv: switch(sources, "ask_stored_cvv", usual.ask_stored_cvv)?,
     })
 }
 

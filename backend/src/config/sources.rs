@@ -48,6 +48,7 @@ pub const NAMES: &[&str] = &[
     "token_disabled_code",
     "duplicate_order_code",
     "request_life",
+    "ask_stored_cvv",
     "log",
 ];
 

@@ -247,6 +247,7 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/done/{id}", get(pages::done))
         .route("/v1/capture/logo/{form}", get(pages::logo))
         .merge(links())
+        .merge(payers())
         .route(acs::PATH, post(pages::issuer::ask))
         .merge(more_payments())
         .route("/assets/{file}", get(assets::file))
@@ -267,6 +268,17 @@ fn links() -> Router<Arc<App>> {
         .route("/r/{code}/asked", get(link::asked))
         .route("/r/{code}/passcode", post(link::send_passcode))
         .route("/r/{code}/enter", post(link::enter_passcode))
+        .layer(axum::middleware::from_fn(again::again))
+}
+
+/// Payers, on the page of an invoice.
+fn payers() -> Router<Arc<App>> {
+    use pages::payment;
+    Router::new()
+        .route("/hpp/{page}", get(payment::open).post(payment::submit))
+        .route("/hpp/{page}/done", get(payment::done))
+        .route("/hpp/{page}/another", post(payment::another))
+        .route("/hpp/{page}/result/{id}", get(payment::result))
         .layer(axum::middleware::from_fn(again::again))
 }
 

@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::gateways::{Answer, Challenge};
 use crate::model::invoice::MOST_ATTEMPTS;
 use crate::model::{
-    Flow, Invoice, InvoiceStatus, Mode, Money, Operation, OperationId, OperationState, PageId,
+    Flow, Invoice, InvoiceStatus, MerchantId, Mode, Money, Operation, OperationId, OperationState, PageId,
 };
 use crate::operations::Operations;
 
@@ -31,6 +31,8 @@ pub enum Standing {
 pub struct Facts {
     /// How far it is.
     pub standing: Standing,
+    /// Whose it is.
+    pub merchant: MerchantId,
     /// Whom the payer pays.
     pub merchant_name: String,
     /// What it is for.
@@ -63,6 +65,8 @@ pub struct Sent {
     pub address: String,
     /// Facts about the payer's browser, by the names of `browser_info`.
     pub browser: Vec<(String, String)>,
+    /// The attempts that were left when the page was shown: an old page does nothing.
+    pub attempts_left: Option<u32>,
 }
 
 /// What a page shows now.
@@ -73,6 +77,7 @@ pub async fn facts(core: &Core, page: &PageId) -> Result<Facts, InvoiceError> {
     Ok(Facts {
         return_url: way_back(&details.returns, &standing),
         standing,
+        merchant: invoice.merchant.clone(),
         merchant_name: details.merchant_name.clone(),
         description: details.description.clone(),
         amount: invoice.amount,
@@ -96,12 +101,13 @@ pub async fn submit(
     sent: Sent,
 ) -> Result<Paid, InvoiceError> {
     let (Whole { invoice, details }, _) = find(core, page).await?;
-    let Sent { by, address, browser } = sent;
+    let Sent { by, address, browser, attempts_left } = sent;
     if details.restrict_saved_cards && !matches!(by, By::Card { .. }) {
         return Err(pay::no_card().into());
     }
     let by = if matches!(by, By::Instant) { By::Stored { cvv: None } } else { by };
-    pay::pay(core, gateways, place, &invoice, Attempt { direct: false, by, address, browser }).await
+    pay::pay(core, gateways, place, &invoice, Attempt { direct: false, by, address, browser, attempts_left })
+        .await
 }
 
 /// The payer is back from the issuer, with the fields that came along. A second time changes nothing.

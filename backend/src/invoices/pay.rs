@@ -47,6 +47,8 @@ pub struct Attempt {
     pub address: String,
     /// Facts about the payer's browser.
     pub browser: Vec<(String, String)>,
+    /// The attempts that were left when the payer was asked, where a page did that.
+    pub attempts_left: Option<u32>,
 }
 
 /// What came of a try.
@@ -137,7 +139,7 @@ async fn begin(
     let mut transaction = core.store.begin().await?;
     let mut invoice = again(&mut *transaction, seen).await?;
     let mut details = Details::open(core, &invoice)?;
-    check_open(core, &invoice, attempt.direct)?;
+    check_open(core, &invoice, attempt)?;
     let (stored, payment) = card(core, &mut *transaction, &invoice, &mut details, (attempt, keeper)).await?;
     let plan = Plan {
         merchant: invoice.merchant.clone(),
@@ -161,14 +163,18 @@ async fn begin(
     Ok(Begun { operation, order, stored })
 }
 
-fn check_open(core: &Core, invoice: &Invoice, direct: bool) -> Result<(), InvoiceError> {
+fn check_open(core: &Core, invoice: &Invoice, attempt: &Attempt) -> Result<(), InvoiceError> {
     if !invoice.status.is_payable() || invoice.expires_at <= core.now() {
         return Err(InvoiceError::State("The invoice does not wait for a payment."));
     }
     if invoice.busy.is_some() {
         return Err(InvoiceError::Busy);
     }
-    if !direct && invoice.attempts >= MOST_ATTEMPTS {
+    let left = MOST_ATTEMPTS.saturating_sub(invoice.attempts);
+    if attempt.attempts_left.is_some_and(|shown| shown != left) {
+        return Err(InvoiceError::State("The invoice was tried since the page was shown."));
+    }
+    if !attempt.direct && left == 0 {
         return Err(InvoiceError::State("The invoice has been tried too often."));
     }
     Ok(())

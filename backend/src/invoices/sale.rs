@@ -54,7 +54,7 @@ pub async fn sell(
     let told = browser.iter().position(|(name, _)| name == "browser_ip").map(|at| browser.swap_remove(at).1);
     // The merchant's server sends for its payer, whose own address it tells.
     let address = told.filter(|text| text.parse::<std::net::IpAddr>().is_ok()).unwrap_or(sale.address);
-    let attempt = Attempt { direct: true, by, address, browser };
+    let attempt = Attempt { direct: true, by, address, browser, attempts_left: None };
     match pay::pay(core, gateways, place, &invoice, attempt).await {
         // Somebody was faster with the same token.
         Err(InvoiceError::Busy | InvoiceError::State(_)) => Err(InvoiceError::SaleToken),

@@ -68,7 +68,7 @@ async fn complete(app: &App, page: String, fields: &Params) -> Result<Response, 
     let page = PageId::stored(page);
     let fields: Vec<_> = fields.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     page::returned(&app.core, &app.operations, &page, &fields).await?;
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/hpp/{page}"))]).into_response())
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/hpp/{page}/done"))]).into_response())
 }
 
 fn bearer(headers: &HeaderMap) -> &str {

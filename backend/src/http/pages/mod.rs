@@ -10,6 +10,7 @@ mod inline;
 mod language;
 pub mod link;
 mod logo;
+pub mod payment;
 pub mod policy;
 mod result;
 

@@ -25,6 +25,15 @@ pub fn link_page(nonce: &str) -> String {
     format!("{}; frame-ancestors 'none'", card_page(nonce, &Settings::default()))
 }
 
+/// A payment's page. Forms lead to the payer's issuer on the one page that sends the payer there.
+pub fn payment_page(nonce: &str, issuer: Option<&str>) -> String {
+    let policy = card_page(nonce, &Settings::default());
+    match issuer {
+        Some(origin) => policy.replace("form-action 'self'", &format!("form-action 'self' {origin}")),
+        None => policy,
+    }
+}
+
 /// The done page: opaque origin, where callbacks run that need a document. The merchant's scripts are those of the
 /// form, by hash or address, and can load no others; the nonce is for styles alone.
 pub fn done_page(nonce: &str, settings: &Settings, scripts: &[String]) -> String {
@@ -64,6 +73,14 @@ fn source(link: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forms_lead_to_the_issuer_from_one_page_alone() {
+        assert!(payment_page("ab", None).contains("form-action 'self';"));
+        let issuer = payment_page("ab", Some("https://acs.example"));
+        assert!(issuer.contains("form-action 'self' https://acs.example;"));
+        assert_eq!(issuer.matches("acs.example").count(), 1);
+    }
 
     #[test]
     fn origins_decide_who_frames() {

@@ -21,8 +21,8 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (9, include_str!("../../../migrations/postgres/0009_transactions.sql")),
     (11, include_str!("../../../migrations/postgres/0011_account.sql")),
     (12, include_str!("../../../migrations/postgres/0012_phone.sql")),
-    (14, include_str!("../../../migrations/postgres/0014_endpoint_card_types.sql")),
     (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),
+    (14, include_str!("../../../migrations/postgres/0014_endpoint_card_types.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

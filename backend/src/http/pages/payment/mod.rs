@@ -1,0 +1,203 @@
+//! The payment page of an invoice: the form with its bill, and how it stands with the payment. What is shown is read
+//! from the invoice each time, so that reloading, going back and a second tab find what has become of it.
+
+mod page;
+mod sent;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde_json::{Value, json};
+use shared::{Brand, Field, Networks};
+
+use super::answer;
+use super::form::check_same_origin;
+use super::language::Locale;
+use crate::capture::CaptureError;
+use crate::capture::results::{self, Outcome};
+use crate::http::asked::{Asked, LOCALE};
+use crate::http::body::{FormBody, JsonBody};
+use crate::http::caller::Address;
+use crate::http::error::ApiError;
+use crate::http::params::Params;
+use crate::http::router::App;
+use crate::invoices::page::{self as facts, Facts, Standing};
+use crate::invoices::{InvoiceError, Place};
+use crate::json::Value as Member;
+use crate::model::PageId;
+use page::{Again, View};
+use sent::{Ended, Filled};
+
+/// The parameter of the page's address that asks for a card beside the stored one, and its value.
+const CARD: (&str, &str) = ("card", "new");
+
+/// `GET /hpp/{page}`: the form, or how it stands.
+pub async fn open(
+    State(app): State<Arc<App>>,
+    Path(page): Path<String>,
+    asked: Asked,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let Some(facts) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
+    let new_card = params.find(CARD.0) == Some(CARD.1);
+    let view = View { app: &app, page: &page, facts: &facts, asked: &asked };
+    Ok(view.show(new_card, Again::default()))
+}
+
+/// `GET /hpp/{page}/done`: where the payer comes after a payment. One that has ended leads to the shop at once, where
+/// the shop has named an address and the page stands in a window of its own: in a frame it is the payer's click.
+pub async fn done(
+    State(app): State<Arc<App>>,
+    Path(page): Path<String>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Some(facts) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
+    let is_window = headers.get("sec-fetch-dest").is_some_and(|place| place.as_bytes() == b"document");
+    let view = View { app: &app, page: &page, facts: &facts, asked: &asked };
+    if !matches!(facts.standing, Standing::Paid | Standing::Over(_)) {
+        return Ok(redirect(&view.address("")));
+    }
+    let mut response = view.show(false, Again::default());
+    if let Some(back) = view.back().filter(|_| is_window) {
+        refresh(&mut response, 0, &back);
+    }
+    Ok(response)
+}
+
+/// `POST /hpp/{page}`: the filled form, from the page's script or as a plain form.
+pub async fn submit(
+    State(app): State<Arc<App>>,
+    Path(page): Path<String>,
+    Address(address): Address,
+    request: Request,
+) -> Result<Response, ApiError> {
+    check_same_origin(request.headers())?;
+    let headers = request.headers().clone();
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        let JsonBody(body) = JsonBody::from_request(request, &app).await?;
+        let texts = body.iter().filter_map(|(name, value)| Some((name, value.as_typed()?)));
+        let locale = Locale::of(body.find(LOCALE).and_then(Member::as_text));
+        let filled = Filled::of(texts, &headers, address);
+        return answer_script(&app, &page, filled, &locale).await;
+    }
+    let FormBody(fields) = FormBody::from_request(request, &app).await?;
+    let locale = Locale::of(fields.find(LOCALE));
+    let filled = Filled::of(fields.iter(), &headers, address);
+    answer_plain(&app, &page, filled, &locale).await
+}
+
+/// `POST /hpp/{page}/another`: the payer does not go on at the issuer, and wants another card. The gateway is told, so
+/// that nothing can come of the first one any more.
+pub async fn another(
+    State(app): State<Arc<App>>,
+    Path(page): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    check_same_origin(request.headers())?;
+    let FormBody(fields) = FormBody::from_request(request, &app).await?;
+    let locale = Locale::of(fields.find(LOCALE));
+    // What an issuer that was not convinced sends back.
+    let nothing = ["PaRes", "cres"].map(|name| (name.to_owned(), String::new()));
+    match facts::returned(&app.core, &app.operations, &id(&page), &nothing).await {
+        Ok(()) | Err(InvoiceError::Unknown) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(redirect(&locale.page(&address(&page, "/done"))))
+}
+
+/// `GET /hpp/{page}/result/{id}`: the form again, with what was wrong in a plain one.
+pub async fn result(
+    State(app): State<Arc<App>>,
+    Path((page, id)): Path<(String, String)>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let Some(facts) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
+    let view = View { app: &app, page: &page, facts: &facts, asked: &asked };
+    let read = match results::read(&app.core, &id).await {
+        Ok(read) => read,
+        Err(CaptureError::Unknown) => return Ok(redirect(&view.address(""))),
+        Err(error) => return Err(error.into()),
+    };
+    let Outcome::Refused { secret, values, errors, networks, failure, .. } = read.outcome else {
+        return Ok(redirect(&view.address("")));
+    };
+    let again = Again {
+        values: values
+            .into_iter()
+            .filter_map(|(name, text)| Some((Field::from_name(&name)?, text)))
+            .collect(),
+        errors: errors
+            .iter()
+            .filter_map(|(field, problem)| super::result::field_error(field, problem))
+            .collect(),
+        networks: Networks::of(networks.iter().map(|name| Brand::from_wire(name))),
+        failure: failure.map(|(status, _)| status),
+    };
+    Ok(view.show(secret == CARD.1, again))
+}
+
+async fn find(app: &App, page: &str) -> Result<Option<Facts>, ApiError> {
+    match facts::facts(&app.core, &id(page)).await {
+        Ok(facts) => Ok(Some(facts)),
+        Err(InvoiceError::Unknown) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For the page's script: always the page that tells how it stands, since the form cannot tell all of it.
+async fn answer_script(app: &App, page: &str, filled: Filled, locale: &Locale) -> Result<Response, ApiError> {
+    match sent::pay(app, &id(page), filled).await {
+        Ok(()) => {
+            let next = locale.page(&address(page, "/done"));
+            let done = json!({ "response": {}, "request": {}, "next": next, "fallback": Value::Null });
+            Ok(axum::Json(done).into_response())
+        }
+        Err(Ended::Fields(errors, _)) => Err(super::form::field_errors(&errors, Field::name).into()),
+        Err(Ended::Failed(error)) => Err(error),
+    }
+}
+
+/// For the plain form: the address of the page that comes next.
+async fn answer_plain(app: &App, page: &str, filled: Filled, locale: &Locale) -> Result<Response, ApiError> {
+    let kept = filled.kept();
+    let outcome = match sent::pay(app, &id(page), filled).await {
+        Ok(()) => return Ok(redirect(&locale.page(&address(page, "/done")))),
+        Err(Ended::Fields(errors, networks)) => kept.refused(&errors, networks, None),
+        Err(Ended::Failed(error)) => kept.refused(&[], Networks::NONE, Some(error.status().as_u16())),
+    };
+    let Some(facts) = find(app, page).await? else { return Ok(redirect(&address(page, ""))) };
+    let id = results::keep(&app.core, &facts.merchant, facts.mode, &outcome).await?;
+    Ok(redirect(&locale.page(&address(page, &format!("/result/{id}")))))
+}
+
+fn place(app: &App) -> Place<'_> {
+    Place { public_url: &app.public_url, callbacks: &app.callbacks }
+}
+
+fn id(page: &str) -> PageId {
+    PageId::stored(page.to_owned())
+}
+
+/// An address of a payment's page: whatever was sent, nothing but the alphabet of our own.
+fn address(page: &str, path: &str) -> String {
+    let clean: String = page.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect();
+    format!("/hpp/{clean}{path}")
+}
+
+/// A way to a page of ours (security rule 17).
+fn redirect(target: &str) -> Response {
+    let mut response = Redirect::to(target).into_response();
+    answer::complete(&mut response);
+    response
+}
+
+/// Has the browser go on by itself. A redirect could not lead to another site: it would still be the form's own way.
+fn refresh(response: &mut Response, seconds: u8, target: &str) {
+    if let Ok(value) = HeaderValue::from_str(&format!("{seconds};url={target}")) {
+        response.headers_mut().insert("refresh", value);
+    }
+}
