@@ -2,6 +2,7 @@
 //! merchant gets. Only with `--demo`.
 
 mod gallery;
+mod orders;
 mod pages;
 mod requests;
 
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::access::merchants;
+use crate::core::Core;
 use crate::http::App;
 use crate::model::Scopes;
 
@@ -42,7 +44,7 @@ pub struct Shop {
 pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, Box<dyn std::error::Error>> {
     let credentials = credentials(app, &data_dir.join(FILE)).await?;
     let greeting = format!(
-        "\n  Demo shop   {SHOP}\n  Gallery     {SHOP}/gallery\n  API         {}\n  user        {}\n  password    {}\n  (a merchant in test mode; its managed key is user=managed)\n\n",
+        "\n  Demo shop   {SHOP}\n  Order       {SHOP}/order\n  Gallery     {SHOP}/gallery\n  API         {}\n  user        {}\n  password    {}\n  (a merchant in test mode; its managed key is user=managed)\n\n",
         app.public_url.as_str().trim_end_matches('/'),
         credentials.user,
         credentials.password
@@ -53,7 +55,14 @@ pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, 
         integrity: script.integrity.clone(),
     });
     let script = script.ok_or("the script for shops was not built in: run ./dev build")?;
-    let client = Arc::new(Client { api, credentials, base, script, data_dir: data_dir.to_owned() });
+    let client = Arc::new(Client {
+        core: app.core.clone(),
+        api,
+        credentials,
+        base,
+        script,
+        data_dir: data_dir.to_owned(),
+    });
     let router = Router::new()
         .route("/", get(shop))
         .route("/shop.js", get(|| async { ([(header::CONTENT_TYPE, "text/javascript")], pages::SCRIPT) }))
@@ -61,6 +70,7 @@ pub async fn open(app: &Arc<App>, api: Router, data_dir: &Path) -> Result<Shop, 
         .route("/gallery", get(gallery::gallery))
         .route("/gallery/{state}", get(gallery::frame))
         .merge(requests::routes())
+        .merge(orders::routes())
         .layer(axum::middleware::map_response_with_state(Arc::clone(&client), guard))
         .layer(axum::middleware::from_fn(own_name))
         .with_state(client);
@@ -75,6 +85,7 @@ struct Credentials {
 
 /// Speaks the merchant's side of the API, through the same router that the world reaches.
 struct Client {
+    core: Core,
     api: Router,
     credentials: Credentials,
     base: String,
@@ -181,12 +192,12 @@ async fn own_name(request: axum::extract::Request, next: axum::middleware::Next)
 }
 
 /// The shop's own policy: its own script and the one for shops, the card page and the gallery's documents in
-/// frames, and nothing else.
+/// frames, forms that lead to a payment's page, and nothing else.
 async fn guard(State(client): State<Arc<Client>>, mut response: Response) -> impl IntoResponse {
     let Client { base, script, .. } = &*client;
     let policy = format!(
         "default-src 'none'; script-src 'self' {}; style-src 'unsafe-inline'; frame-src 'self' {base}; base-uri 'none'; \
-         form-action 'self'; frame-ancestors 'none'",
+         form-action 'self' {base}; frame-ancestors 'none'",
         script.url
     );
     let headers = response.headers_mut();

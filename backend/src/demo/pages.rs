@@ -87,7 +87,7 @@ fn document(title: &str, body: &Markup, refreshing: bool) -> Markup {
                 title { (title) " · Spice & Co" }
                 style { (PreEscaped(STYLE)) }
             }
-            body { header { b { "Spice & Co" } span { "demo shop" } nav { a href="/" { "Checkout" } " " a href="/request" { "Card by phone" } } } main { (body) } }
+            body { header { b { "Spice & Co" } span { "demo shop" } nav { a href="/" { "Checkout" } " " a href="/order" { "Order" } " " a href="/request" { "Card by phone" } } } main { (body) } }
         }
     }
 }

@@ -58,14 +58,26 @@ class MerchantClient {
   constructor(url, credentials) {
     this.url = url;
     this.webhookSecret = credentials.webhook_secret;
+    /** Credentials and secrets of the invoice interface. */
+    this.account = credentials;
     this.login = `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64")}`;
   }
 
   /** Answers the parsed body; anything but a success is an error. */
-  async call(method, path, body) {
+  call(method, path, body) {
+    return this.callAs(this.login, method, path, body);
+  }
+
+  /** The same with the account of the invoice interface. */
+  trade(method, path, body) {
+    const { account_id, account_key } = this.account;
+    return this.callAs(`Basic ${Buffer.from(`${account_id}:${account_key}`).toString("base64")}`, method, path, body);
+  }
+
+  async callAs(authorization, method, path, body) {
     const response = await fetch(this.url + path, {
       method,
-      headers: { authorization: this.login },
+      headers: { authorization },
       body: body && JSON.stringify(body),
     });
     const text = await response.text();
