@@ -81,6 +81,33 @@ test("the desk sends a request, shows its message and follows it live", async ()
   });
 });
 
+test("an order is paid by a new card, and the next one by the card that was kept", async () => {
+  const order = async (page, button) => {
+    await page.goto(`${SHOP}/order`);
+    await page.getByRole("button", { name: button }).click();
+    await page.waitForURL(/\/hpp\//);
+    await b.hydrated(page);
+  };
+  const paid = async (page) => {
+    await page.waitForURL(`${SHOP}/order/**`);
+    await page.getByRole("heading", { name: "Thank you for your order" }).waitFor();
+    return page.locator("main").innerText();
+  };
+  await b.withPage(browser, async (page, { log }) => {
+    await order(page, "Pay by card");
+    await b.fillCard(page, { number: "5519283812030000", holder: "Ada King", expiry: "12/31", cvv: "123" });
+    await page.locator('input[name="consent"]').check();
+    await b.submit(page);
+    assert.match(await paid(page), /processed \(ok\)[^]*mastercard •••• 0000[^]*Token\s+\w{20}/);
+
+    await order(page, /^Pay with mastercard •••• 0000$/);
+    assert.equal(await b.input(page, "card_number").count(), 0);
+    await b.submit(page);
+    assert.match(await paid(page), /processed \(ok\)/);
+    assert.deepEqual(log.filter((line) => /Security Policy/i.test(line)), []);
+  });
+});
+
 // The history that the desk shows.
 function states(desk) {
   return desk.locator("main ul li b").allInnerTexts();

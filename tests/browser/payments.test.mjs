@@ -58,8 +58,7 @@ const TOKENIZE = { gateway_options: { cardgate: { tokenize: true } } };
 
 /** The documents that the shop was sent of an invoice, both signatures verified. */
 async function told(invoice, last) {
-  const { secret } = await merchant.call("GET", "/v1/webhook/secret");
-  const webhook = new Webhook(secret);
+  const webhook = new Webhook(merchant.account.test.webhook_secret);
   const calls = () =>
     shop.requests
       .filter(({ path, body }) => path === "/told" && body.includes(invoice.id))
@@ -107,7 +106,7 @@ test("a card is paid with and kept, then paid with by its payer, then charged wi
   await b.withPage(browser, async (page, { log }) => {
     await page.goto(first.url);
     await b.hydrated(page);
-    assert.match(await page.locator("h1").innerText(), /Spice & Co\s+€12\.40/);
+    assert.match(await page.locator("#cardamom-title").innerText(), /Spice & Co\s+€12\.40/);
     assert.equal(await page.locator("#cardamom-submit").innerText(), "Pay €12.40");
     assert.equal(await page.locator('input[name="consent"]').isChecked(), false);
     await b.fillCard(page, CHALLENGED);

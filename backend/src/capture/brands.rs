@@ -142,20 +142,6 @@ fn check_name(name: &str, at: &str) -> Result<(), Invalid> {
     Err(Invalid::new(at, "unknown", "There is no such card type."))
 }
 
-/// The wire name of a brand by a name that people write.
-pub fn named(name: &str) -> Option<&'static str> {
-    let folded: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let known = match folded.as_str() {
-        "americanexpress" => "amex",
-        "dinersclub" | "dinersclubinternational" => "diners",
-        "unionpay" | "chinaunionpay" | "cup" => "union",
-        "eurocard" | "mc" => "mastercard",
-        "cartesbancaires" | "cb" => "cartes_bancaires",
-        other => other,
-    };
-    Some(Brand::from_wire(known)).filter(|brand| *brand != Brand::Other).map(Brand::wire)
-}
-
 /// Whether an endpoint takes a card of these leading digits under a brand that was chosen, and the brand under which
 /// it is used where that is not the one that the number belongs to.
 pub fn check(

@@ -4,10 +4,13 @@
 use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use frontend::{Asset, Assets, Face, FormPage, Look, Notice, NoticePage, form_page, notice_page};
+use frontend::{
+    Asset, Assets, Bill, Face, FormPage, KeptCard, Look, Notice, NoticePage, Payment, PaymentPage,
+    PaymentState, form_page, notice_page, payment_page,
+};
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::Deserialize;
-use shared::{Field, FieldError, FieldOptions, FormRules, Networks, Problem, Wording};
+use shared::{Brand, Field, FieldError, FieldOptions, FormRules, Networks, Problem, Text, Wording};
 
 use crate::capture::theme;
 use crate::http;
@@ -15,7 +18,7 @@ use crate::json::Members;
 use crate::languages;
 
 /// What is shown, in this order: the name in the address, the caption, the settings of the form.
-const FRAMES: [(&str, &str, &str); 12] = [
+const FRAMES: [(&str, &str, &str); 15] = [
     ("empty", "Empty", "{}"),
     ("focus", "With the focus", "{}"),
     ("invalid", "Refused", "{}"),
@@ -23,6 +26,9 @@ const FRAMES: [(&str, &str, &str); 12] = [
     ("error", "The server failed", "{}"),
     ("success", "Stored", "{}"),
     ("expired", "Expired", "{}"),
+    ("payment", "A payment", "{}"),
+    ("stored", "A payment by a stored card", "{}"),
+    ("paid", "Paid", "{}"),
     ("floating", "Floating labels", r#"{"labels":"floating"}"#),
     ("picture", "With the card", r#"{"show_card":true}"#),
     ("compact", "Compact", r#"{"layout":"compact","labels":"floating"}"#),
@@ -131,18 +137,55 @@ fn document(state: &str, look: Look) -> String {
     match state {
         "success" => notice(Notice::Success),
         "expired" => notice(Notice::Gone),
+        "paid" => paid(look),
         _ => form(state, look),
     }
 }
 
+fn paid(look: Look) -> String {
+    payment_page(&PaymentPage {
+        wording: english(),
+        bill: Some(bill()),
+        state: PaymentState::Paid,
+        back: Some("#".to_owned()),
+        forms: Vec::new(),
+        look,
+        config: "{}".to_owned(),
+        nonce: "gallery".to_owned(),
+        page_js: none(),
+    })
+}
+
+fn bill() -> Bill {
+    let [payee, amount, purpose] = ["Spice & Co", "€12.40", "Green cardamom, 250 g"].map(str::to_owned);
+    Bill { payee, amount, purpose, is_test: false }
+}
+
+/// What is paid by the form of a state, if it is a payment's.
+fn payment(state: &str) -> Option<Payment> {
+    let card = KeptCard { brand: Brand::Visa, last: "1111".to_owned(), until: "05 / 31".to_owned() };
+    match state {
+        "payment" => Some(Payment { bill: bill(), ..Payment::default() }),
+        "stored" => {
+            let other = Some(("#".to_owned(), Text::PayAnother));
+            Some(Payment { bill: bill(), card: Some(card), other })
+        }
+        _ => None,
+    }
+}
+
+/// A file that a picture does not load.
+const fn none() -> Asset {
+    Asset { url: String::new(), integrity: String::new() }
+}
+
 fn form(state: &str, look: Look) -> String {
-    let none = || Asset { url: String::new(), integrity: String::new() };
-    let mut rules = FormRules::default();
+    let mut rules = if state == "stored" { FormRules::hidden() } else { FormRules::default() };
     rules.set(Field::Reference, FieldOptions { visible: state == "floating", validate: false });
     let invalid = state == "invalid";
     let error = |field, problem| FieldError { field, problem };
     let errors = [error(Field::CardNumber, Problem::Checksum), error(Field::Expiry, Problem::Past)];
-    let filled = !matches!(state, "empty" | "focus" | "navy");
+    let filled = !matches!(state, "empty" | "focus" | "navy" | "payment");
     let page = FormPage {
         title: "Card details".to_owned(),
         faces: rules.visible().map(|field| (field, Face::of(field, &english().texts))).collect(),
@@ -163,7 +206,7 @@ fn form(state: &str, look: Look) -> String {
         css: None,
         languages: None,
         about: None,
-        payment: None,
+        payment: payment(state),
         nonce: "gallery".to_owned(),
         assets: Assets { glue: none(), wasm: none(), page_js: none(), keypad: none() },
     };
@@ -176,6 +219,7 @@ fn form(state: &str, look: Look) -> String {
         "submitting" => document
             .replace("aria-disabled=\"false\"", "aria-disabled=\"true\"")
             .replace("Save card", "Saving your card…"),
+        "payment" | "stored" => document.replace("Save card", "Pay €12.40"),
         _ => document,
     }
 }
@@ -216,6 +260,9 @@ mod tests {
                 "error" => (FAILED, 2),
                 "success" => ("notice good", 1),
                 "expired" => ("Link expired", 1),
+                "payment" => ("€12.40</span>", 1),
+                "stored" => ("data-brand=\"visa\">Visa", 1),
+                "paid" => ("Payment accepted", 1),
                 "picture" | "plum" => ("id=\"cardamom-picture\"", 1),
                 _ => ("id=\"cardamom-form\"", 1),
             };

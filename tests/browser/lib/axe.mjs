@@ -27,7 +27,9 @@ export async function assertFits(page, what = "") {
     const root = document.scrollingElement;
     const targets = [...document.querySelectorAll("input:not([type=hidden]), select, button, a")];
     const small = targets.filter((target) => {
-      const { width, height } = target.getBoundingClientRect();
+      // A box is pressed by its label too.
+      const whole = target.type === "checkbox" ? target.labels[0] : target;
+      const { width, height } = whole.getBoundingClientRect();
       return width > 0 && (height < 43.5 || width < 43.5);
     });
     return { overflow: root.scrollWidth - root.clientWidth, small: small.map((target) => target.outerHTML) };
