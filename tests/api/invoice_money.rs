@@ -153,8 +153,12 @@ async fn check(app: &TestApp, invoice: &Value, steps: &[Step]) {
     let row: Invoice = transaction.find_invoice(app.id.clone(), id.clone()).await.unwrap().unwrap();
     let all = transaction.list_operations(app.id.clone(), OwnerKind::Invoice, id.to_string()).await.unwrap();
     let (mut taken, mut refunded, mut charges) = (0, 0, 0);
-    for operation in all.iter().filter(|one| matches!(one.kind, OperationKind::Sale | OperationKind::Authorize)) {
-        let Some(entry) = transaction.lookup_ledger_entry(operation.id.clone()).await.unwrap() else { continue };
+    for operation in
+        all.iter().filter(|one| matches!(one.kind, OperationKind::Sale | OperationKind::Authorize))
+    {
+        let Some(entry) = transaction.lookup_ledger_entry(operation.id.clone()).await.unwrap() else {
+            continue;
+        };
         taken += entry.taken;
         refunded += entry.refunded;
         charges += usize::from(entry.taken > 0);

@@ -163,9 +163,8 @@ async fn lists_are_filtered_and_paged(db: Db) {
         add(&shop, Invoice { created_at, ..invoice(&shop, &format!("o{number}")) }).await;
     }
     add(&shop, Invoice { mode: Mode::Live, ..invoice(&shop, "live") }).await;
-    let list = async |filter| {
-        shop.db.read().await.list_invoices(shop.merchant.clone(), filter).await.unwrap()
-    };
+    let list =
+        async |filter| shop.db.read().await.list_invoices(shop.merchant.clone(), filter).await.unwrap();
     let test = InvoiceFilter { mode: Some(Mode::Test), limit: 3, ..InvoiceFilter::default() };
     let first = list(test.clone()).await;
     assert!(first[0].created_at == first[1].created_at && first[1].created_at > first[2].created_at);
@@ -268,7 +267,9 @@ async fn accounts_and_secrets_come_back(db: Db) {
 async fn sale_keys_are_retired_and_swept(db: Db) {
     let mut t = db.begin().await;
     t.add_sale_key(sale_key("one")).await.unwrap();
-    t.add_sale_key(SaleKeyRow { created_at: NOW.plus(Duration::from_secs(1)), ..sale_key("two") }).await.unwrap();
+    t.add_sale_key(SaleKeyRow { created_at: NOW.plus(Duration::from_secs(1)), ..sale_key("two") })
+        .await
+        .unwrap();
     t.retire_sale_key("one".to_owned(), NOW).await.unwrap();
     t.retire_sale_key("one".to_owned(), NOW.plus(Duration::from_hours(5))).await.unwrap();
     let keys = t.list_sale_keys().await.unwrap();

@@ -10,9 +10,9 @@ use backend::model::{
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
-use crate::{gateway, invoices, requests};
 use crate::schema::binary_columns;
 use crate::shop::Shop;
+use crate::{gateway, invoices, requests};
 
 on_both_engines! {
     every_place_counts_lists_and_replaces,

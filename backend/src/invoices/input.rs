@@ -338,7 +338,11 @@ impl<'b> Reader<'b> {
         let address = self.address(at, name, value)?;
         let is_safe = Url::parse(&address).is_ok_and(|url| url.scheme() == "https" || is_loopback(&url));
         if !is_safe {
-            self.tell(Invalid::new(format!("{at}/{name}"), "url", format!("{name} has to be an https address.")));
+            self.tell(Invalid::new(
+                format!("{at}/{name}"),
+                "url",
+                format!("{name} has to be an https address."),
+            ));
         }
         is_safe.then_some(address)
     }

@@ -6,26 +6,24 @@ mod sent;
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest as _, Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::{Value, json};
 use shared::{Brand, Field, Networks};
 
 use super::answer;
-use super::form::check_same_origin;
+use super::filled::FilledForm;
 use super::language::Locale;
 use crate::capture::CaptureError;
 use crate::capture::results::{self, Outcome};
 use crate::http::asked::{Asked, LOCALE};
-use crate::http::body::{FormBody, JsonBody};
 use crate::http::caller::Address;
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::invoices::page::{self as facts, Facts, Standing};
 use crate::invoices::{InvoiceError, Place};
-use crate::json::Value as Member;
 use crate::model::PageId;
 use page::{Again, View};
 use sent::{Ended, Filled};
@@ -71,23 +69,17 @@ pub async fn done(
 pub async fn submit(
     State(app): State<Arc<App>>,
     Path(page): Path<String>,
-    Address(address): Address,
-    request: Request,
+    Address(client): Address,
+    headers: HeaderMap,
+    form: FilledForm,
 ) -> Result<Response, ApiError> {
-    check_same_origin(request.headers())?;
-    let headers = request.headers().clone();
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| kind.starts_with("application/json")) {
-        let JsonBody(body) = JsonBody::from_request(request, &app).await?;
-        let texts = body.iter().filter_map(|(name, value)| Some((name, value.as_typed()?)));
-        let locale = Locale::of(body.find(LOCALE).and_then(Member::as_text));
-        let filled = Filled::of(texts, &headers, address);
-        return answer_script(&app, &page, filled, &locale).await;
+    let locale = Locale::of(form.find(LOCALE));
+    let filled = Filled::of(&form, &headers, client);
+    if form.by_script {
+        answer_script(&app, &page, filled, &locale).await
+    } else {
+        answer_plain(&app, &page, filled, &locale).await
     }
-    let FormBody(fields) = FormBody::from_request(request, &app).await?;
-    let locale = Locale::of(fields.find(LOCALE));
-    let filled = Filled::of(fields.iter(), &headers, address);
-    answer_plain(&app, &page, filled, &locale).await
 }
 
 /// `POST /hpp/{page}/another`: the payer does not go on at the issuer, and wants another card. The gateway is told, so
@@ -95,11 +87,9 @@ pub async fn submit(
 pub async fn another(
     State(app): State<Arc<App>>,
     Path(page): Path<String>,
-    request: Request,
+    form: FilledForm,
 ) -> Result<Response, ApiError> {
-    check_same_origin(request.headers())?;
-    let FormBody(fields) = FormBody::from_request(request, &app).await?;
-    let locale = Locale::of(fields.find(LOCALE));
+    let locale = Locale::of(form.find(LOCALE));
     // What an issuer that was not convinced sends back.
     let nothing = ["PaRes", "cres"].map(|name| (name.to_owned(), String::new()));
     match facts::returned(&app.core, &app.operations, &id(&page), &nothing).await {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::{CARD, place};
 use crate::capture::results::Outcome;
 use crate::http::error::ApiError;
+use crate::http::pages::filled::FilledForm;
 use crate::http::router::App;
 use crate::invoices::InvoiceError;
 use crate::invoices::page::{self, Facts, Sent, Standing};
@@ -113,11 +114,7 @@ fn typed(checked: Checked) -> Result<By, Ended> {
 
 impl Filled {
     /// Of what a page sent, and of what its browser says of itself.
-    pub fn of<'t>(
-        texts: impl Iterator<Item = (&'t str, &'t str)>,
-        headers: &HeaderMap,
-        address: String,
-    ) -> Self {
+    pub fn of(form: &FilledForm, headers: &HeaderMap, address: String) -> Self {
         let mut filled = Self {
             entry: Entry::default(),
             stored: false,
@@ -128,7 +125,7 @@ impl Filled {
         for (name, header) in BY_HEADER {
             filled.note(name, headers.get(header).and_then(|value| value.to_str().ok()).unwrap_or_default());
         }
-        for (name, text) in texts {
+        for (name, text) in form.iter() {
             match name {
                 PAY_BY => filled.stored = text == STORED,
                 ATTEMPT => filled.attempts_left = text.parse().ok(),
