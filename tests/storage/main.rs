@@ -36,6 +36,7 @@ mod limits;
 mod merchants;
 mod nodes;
 mod outbox;
+mod proxies;
 mod requests;
 mod schema;
 mod shop;

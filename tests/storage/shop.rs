@@ -155,6 +155,7 @@ impl Shop {
             refused: 0,
             disabled_at: None,
             created_at: NOW,
+            rules: None,
         }
     }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use backend::crypto::hex;
-use backend::model::{CardRequest, FormSubmit, Mode, PageResult, WebhookSecretRow};
+use backend::model::{CardRequest, FormSubmit, Mode, PageResult, ProxyHost, ProxySend, WebhookSecretRow};
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
+use crate::proxies;
 use crate::requests;
 use crate::schema::binary_columns;
 use crate::shop::Shop;
@@ -51,6 +52,9 @@ async fn wrapped_once(db: &Db) -> Shop {
     t.add_webhook_secret(secret).await.unwrap();
     let request = CardRequest { sealed: by(1, 1), ..requests::request(&shop, "code") };
     t.add_request(request).await.unwrap();
+    t.put_proxy_host(ProxyHost { sealed: by(1, 10), ..proxies::host(&shop, "a.example") }).await.unwrap();
+    let send = ProxySend { sealed: by(1, 11), result: by(1, 12), ..proxies::send(&shop) };
+    t.add_send(send).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),
@@ -188,6 +192,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("card_cvv", "sealed"),              // under an hourly key
         ("card_request", "passcode_digest"), // HMAC
         ("card_request", "ticket_hash"),     // SHA-256
+        ("proxy_send", "code"),              // under an hourly key
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
         .into_iter()

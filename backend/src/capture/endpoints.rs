@@ -33,6 +33,8 @@ pub struct NewEndpoint {
     pub max_uses: Option<u32>,
     /// Where to send events.
     pub webhook: Option<Webhook>,
+    /// The operations of the rules that captures are changed by, as `rules::stored::kept` writes them.
+    pub rules: Option<String>,
 }
 
 /// A created endpoint. The secret is shown once.
@@ -177,6 +179,7 @@ fn build(
         refused: 0,
         disabled_at: None,
         created_at: now,
+        rules: new.rules,
         id,
     })
 }

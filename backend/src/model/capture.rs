@@ -56,6 +56,8 @@ pub struct CaptureEndpoint {
     pub disabled_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The operations of the rules that it was made with, as JSON.
+    pub rules: Option<String>,
 }
 
 /// So many refused numbers switch an endpoint off (security rule 8).

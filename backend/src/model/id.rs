@@ -82,6 +82,10 @@ ids! {
     RequestId = "req";
     /// A call to a gateway.
     OperationId = "opn";
+    /// A host that cards may be sent to.
+    HostId = "pxh";
+    /// A card on its way to another server.
+    SendId = "snd";
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod key;
 pub mod money;
 pub mod operation;
 pub mod outbox;
+pub mod proxy;
 pub mod request;
 pub mod terms;
 pub mod time;
@@ -20,12 +21,14 @@ pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
-    ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
+    ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, HostId, KeyId, MerchantId, OperationId,
+    RequestId, SendId,
 };
 pub use key::{Custody, KeyPairRow, VaultKey};
 pub use money::{Money, MoneyError};
 pub use operation::{Operation, OperationKind, OperationState, OwnerKind};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
+pub use proxy::{ProxyHost, ProxySend, RuleRow, SendState, WaitingCode};
 pub use request::{
     CardRequest, Channel, Happening, MessageTemplate, Passcode, RequestFilter, RequestKind, Status,
     StatusChange,

@@ -137,6 +137,9 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::FormSubmit => ("form submit", "answer"),
         WrapPlace::Event => ("event", "body"),
         WrapPlace::CardRequest => ("card request", "details"),
+        WrapPlace::ProxyHost => ("proxy host", "settings"),
+        WrapPlace::ProxySend => ("proxy send", "request"),
+        WrapPlace::ProxyResult => ("proxy send", "result"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

@@ -6,6 +6,7 @@
 mod lane;
 mod plan;
 pub mod postgres;
+mod proxies;
 mod repositories;
 pub mod sqlite;
 mod wraps;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
+pub use proxies::{Proxies, Rules};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, Keys, Merchants, Outbox, Page, Requests, Terms,
 };
@@ -75,7 +77,20 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// All repositories in one open transaction. Dropped without `commit`, nothing of it happened.
 #[async_trait]
 pub trait Transaction:
-    Installation + Merchants + Keys + Cards + Captures + Forms + Audits + Outbox + Terms + Requests + Wraps + Send
+    Installation
+    + Merchants
+    + Keys
+    + Cards
+    + Captures
+    + Forms
+    + Audits
+    + Outbox
+    + Terms
+    + Requests
+    + Proxies
+    + Rules
+    + Wraps
+    + Send
 {
     /// Makes all changes durable: returns after they are synced.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -55,11 +55,17 @@ pub enum WrapPlace {
     WebhookSecret,
     /// What a card request says of its recipient.
     CardRequest,
+    /// What a host is called with: a certificate of ours, an authority.
+    ProxyHost,
+    /// What is queued to be sent.
+    ProxySend,
+    /// What came of it.
+    ProxyResult,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -71,6 +77,9 @@ impl WrapPlace {
         Self::Event,
         Self::WebhookSecret,
         Self::CardRequest,
+        Self::ProxyHost,
+        Self::ProxySend,
+        Self::ProxyResult,
     ];
 
     /// The table and the column.
@@ -91,6 +100,9 @@ impl WrapPlace {
             Self::FormSubmit => ("form_submit", "sealed", "id_hash", None, Owner::Row),
             Self::Event => ("outbox_event", "sealed", "id", None, Owner::Row),
             Self::CardRequest => ("card_request", "sealed", "id", None, Owner::Row),
+            Self::ProxyHost => ("proxy_host", "sealed", "id", None, Owner::Row),
+            Self::ProxySend => ("proxy_send", "sealed", "id", None, Owner::Row),
+            Self::ProxyResult => ("proxy_send", "result", "id", None, Owner::Row),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }

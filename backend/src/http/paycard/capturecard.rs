@@ -69,6 +69,7 @@ fn new_endpoint(query: &Query) -> Result<NewEndpoint, ApiError> {
         return_card_metadata: false,
         max_uses: Some(USES),
         webhook: None,
+        rules: None,
     })
 }
 

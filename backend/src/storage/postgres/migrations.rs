@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../../../migrations/postgres/0004_preferred_network.sql")),
     (5, include_str!("../../../migrations/postgres/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/postgres/0006_card_requests.sql")),
+    (10, include_str!("../../../migrations/postgres/0010_proxy.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -19,6 +19,7 @@ mod lane;
 mod merchants;
 mod migrations;
 mod outbox;
+mod proxies;
 mod requests;
 mod rows;
 mod terms;

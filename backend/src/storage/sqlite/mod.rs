@@ -12,6 +12,7 @@ mod installation;
 mod keys;
 mod merchants;
 mod outbox;
+mod proxies;
 mod requests;
 mod terms;
 mod threads;
@@ -36,6 +37,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../../../migrations/sqlite/0004_preferred_network.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_cvv_terms.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_card_requests.sql")),
+    (10, include_str!("../../../migrations/sqlite/0010_proxy.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
