@@ -3,6 +3,7 @@
 pub mod cards;
 pub mod content;
 pub mod cvv;
+pub mod forward;
 pub mod keyring;
 pub mod keys;
 pub mod members;
