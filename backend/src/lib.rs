@@ -20,6 +20,7 @@ pub mod model;
 pub mod notify;
 pub mod outbox;
 pub mod outgoing;
+pub mod proxy;
 pub mod requests;
 pub mod root_key;
 pub mod rules;

@@ -47,6 +47,7 @@ macro_rules! on_both_engines {
 
 mod access;
 mod ach;
+mod acquirer;
 mod app;
 mod brands;
 mod canary;
@@ -73,11 +74,15 @@ mod pages;
 mod paycard;
 mod plain_form;
 mod process;
+mod proxy;
+mod proxy_get;
+mod proxy_queue;
 mod receiver;
 mod requests;
 mod resend;
 mod root_key;
 mod root_key_program;
+mod rules;
 mod seeds;
 mod theme;
 mod tokens;

@@ -24,6 +24,7 @@ use crate::capture::facts::FactsCache;
 use crate::core::Core;
 use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
+use crate::proxy::Proxy;
 
 /// What handlers work with. Built once at start-up.
 pub struct App {
@@ -33,6 +34,8 @@ pub struct App {
     pub facts: FactsCache,
     /// The one client for outgoing calls.
     pub outgoing: Outgoing,
+    /// What sends stored cards to other servers.
+    pub proxy: Arc<Proxy>,
     /// The client for webhooks and callbacks.
     pub callbacks: Arc<Outgoing>,
     /// Delivers outgoing events.
@@ -114,6 +117,12 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: capture endpoints and hosted forms.
         .routes(routes!(v1::capture::create, v1::capture::list))
         .routes(routes!(v1::form::create))
+        // Merchant backends: rules, and where cards may be sent.
+        .routes(routes!(v1::rule::create, v1::rule::list, v1::rule::delete))
+        .routes(routes!(v1::rule::operations))
+        .routes(routes!(v1::rule::preview))
+        .routes(routes!(v1::proxy::hosts))
+        .routes(routes!(v1::proxy::show))
         // Merchant backends: what was sent to them.
         .routes(routes!(v1::delivery::list))
         .routes(routes!(v1::delivery::show))
@@ -121,6 +130,9 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::delivery::secret))
         .routes(routes!(v1::delivery::rotate))
         .layer(axum::middleware::from_fn(again::again))
+        // Merchant backends: cards on their way out and in. A message leaves once, so the call is not run again.
+        .routes(routes!(v1::proxy::post))
+        .routes(routes!(v1::proxy::get))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)

@@ -4,6 +4,8 @@ pub mod capture;
 pub mod delivery;
 pub mod form;
 pub mod key;
+pub mod proxy;
+pub mod rule;
 pub mod vault;
 pub mod wire;
 
