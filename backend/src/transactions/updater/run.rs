@@ -2,6 +2,7 @@
 //! time, so that the number of tokens makes no difference to memory.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::{Finding, Schemes, new, queue_token, renew};
 use crate::access::company;
@@ -162,9 +163,9 @@ impl Updater {
         let mut keys = HashMap::new();
         for update in page {
             let name = (update.merchant.clone(), update.mode);
-            if !keys.contains_key(&name) {
+            if let Entry::Vacant(place) = keys.entry(name) {
                 let caller = company::acting(&update.merchant, update.mode, "updater", "");
-                keys.insert(name, within::open(&self.core, &caller, false).await?);
+                place.insert(within::open(&self.core, &caller, false).await?);
             }
         }
         Ok(keys)
