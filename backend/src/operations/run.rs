@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
-use super::routes::Routes;
+use super::routes::{Routes, SANDBOX};
 use super::settle::{Settled, TRIES, answer_of, find};
 use super::{CardSource, GivenCard, OperationError, Owner};
 use crate::access::Caller;
@@ -26,12 +27,14 @@ struct Claimed {
     card: GivenCard,
 }
 
-/// Runs operations on one node.
+/// Runs operations on one node. Cheap to clone. A run goes on when its caller is gone: whoever closes the browser must
+/// not make an answer get lost.
+#[derive(Clone)]
 pub struct Operations {
     pub(super) core: Core,
-    gateways: BTreeMap<String, Arc<dyn Gateway>>,
-    routes: Routes,
-    owners: HashMap<OwnerKind, Arc<dyn Owner>>,
+    gateways: Arc<BTreeMap<String, Arc<dyn Gateway>>>,
+    routes: Arc<Routes>,
+    owners: Arc<HashMap<OwnerKind, Arc<dyn Owner>>>,
 }
 
 impl Operations {
@@ -43,7 +46,7 @@ impl Operations {
         owners: Vec<Arc<dyn Owner>>,
     ) -> Self {
         let owners = owners.into_iter().map(|owner| (owner.kind(), owner)).collect();
-        Self { core, gateways, routes, owners }
+        Self { core, gateways: Arc::new(gateways), routes: Arc::new(routes), owners: Arc::new(owners) }
     }
 
     /// The gateway of a service; test mode is always the simulator.
@@ -55,6 +58,33 @@ impl Operations {
     /// the transaction that claims the operation; it leaves only after that is committed, and only into the call.
     /// An answer `None` in what is returned means that the result is not known yet: an inquiry will settle it.
     pub async fn charge(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        order: Order,
+        card: CardSource,
+    ) -> Result<Settled, OperationError> {
+        let (this, actor, run) = (self.clone(), actor.clone(), operation.clone());
+        detached(operation, async move { this.run_charge(&actor, run, order, card).await }).await
+    }
+
+    /// Goes on after the payer has been with the issuer. One that came back already gets what is known.
+    pub async fn complete(
+        &self,
+        operation: Operation,
+        returned: &[(String, String)],
+    ) -> Result<Settled, OperationError> {
+        let (this, returned, run) = (self.clone(), returned.to_vec(), operation.clone());
+        detached(operation, async move { this.run_complete(run, &returned).await }).await
+    }
+
+    /// Runs a capture, void or refund, whichever the operation is.
+    pub async fn follow_up(&self, operation: Operation) -> Result<Settled, OperationError> {
+        let (this, run) = (self.clone(), operation.clone());
+        detached(operation, async move { this.run_follow_up(run).await }).await
+    }
+
+    async fn run_charge(
         &self,
         actor: &Actor,
         operation: Operation,
@@ -89,8 +119,7 @@ impl Operations {
         Ok(self.answered(operation, answer).await)
     }
 
-    /// Goes on after the payer has been with the issuer. One that came back already gets what is known.
-    pub async fn complete(
+    async fn run_complete(
         &self,
         operation: Operation,
         returned: &[(String, String)],
@@ -114,15 +143,19 @@ impl Operations {
         Ok(self.answered(operation, answer).await)
     }
 
-    /// Runs a capture, void or refund, whichever the operation is.
-    pub async fn follow_up(&self, operation: Operation) -> Result<Settled, OperationError> {
+    async fn run_follow_up(&self, operation: Operation) -> Result<Settled, OperationError> {
         let follow_up = match self.prepare(&operation).await {
             Ok(follow_up) => follow_up,
             Err(error) => return Err(self.give_up(&operation, error).await),
         };
-        let gateway = self.gateway(&operation)?;
-        let Some(operation) = self.claim(&operation, &*gateway, None).await? else {
-            return self.present(&operation).await;
+        let gateway = match self.gateway(&operation) {
+            Ok(gateway) => gateway,
+            Err(error) => return Err(self.give_up(&operation, error).await),
+        };
+        let operation = match self.claim(&operation, &*gateway, None).await {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) => return self.present(&operation).await,
+            Err(error) => return Err(self.give_up(&operation, error).await),
         };
         if self.is_too_late(&operation, &*gateway) {
             return Ok(Settled { operation, answer: None });
@@ -136,9 +169,10 @@ impl Operations {
         Ok(self.answered(operation, answer).await)
     }
 
-    /// The gateway of an operation.
+    /// The gateway of an operation. The simulator takes no live cards, and nobody else takes test ones.
     pub(super) fn gateway(&self, operation: &Operation) -> Result<Arc<dyn Gateway>, OperationError> {
-        let known = self.gateways.get(&operation.gateway).cloned();
+        let fits = (operation.mode == Mode::Test) == (operation.gateway == SANDBOX);
+        let known = self.gateways.get(&operation.gateway).filter(|_| fits).cloned();
         known.ok_or_else(|| OperationError::UnknownGateway(operation.gateway.clone()))
     }
 
@@ -296,6 +330,20 @@ impl Operations {
             original_reference: approval.reference,
             amount: operation.amount,
         })
+    }
+}
+
+/// Runs to the end, even if whoever waits for it is gone.
+async fn detached(
+    operation: Operation,
+    run: impl Future<Output = Result<Settled, OperationError>> + Send + 'static,
+) -> Result<Settled, OperationError> {
+    match tokio::spawn(run.in_current_span()).await {
+        Ok(settled) => settled,
+        Err(error) => {
+            tracing::error!(%error, operation = %operation.id, "a run broke off; the inquirer will settle it");
+            Ok(Settled { operation, answer: None })
+        }
     }
 }
 

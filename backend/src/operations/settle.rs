@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{OperationError, Operations};
+use crate::core::Actor;
 use crate::gateways::Answer;
-use crate::model::{Operation, OperationKind, OperationState, Timestamp};
+use crate::model::{Operation, OperationKind, OperationState, Outcome, Timestamp};
 use crate::storage::{StoreError, Transaction};
 
 /// Tries in all where somebody else changes the same operation.
@@ -76,11 +77,47 @@ impl Operations {
         }
         operation.version += 1;
         if is_news {
-            erase_code(&mut *transaction, &operation).await?;
+            self.erase_code(&mut *transaction, &operation).await?;
             self.owner(operation.owner)?.settled(&self.core, &mut *transaction, &operation, answer).await?;
         }
         transaction.commit().await?;
         Ok(Some(Settled { operation, answer: answer.cloned() }))
+    }
+
+    /// A security code must not outlive the answer to the authorisation that it was there for (PCI DSS, 3.3.1). One
+    /// that was stored after the call began is there for another.
+    async fn erase_code(
+        &self,
+        transaction: &mut dyn Transaction,
+        operation: &Operation,
+    ) -> Result<(), StoreError> {
+        let authorises =
+            matches!(operation.kind, OperationKind::Authorize | OperationKind::Sale | OperationKind::Verify);
+        let answered = matches!(
+            operation.state,
+            OperationState::Pending | OperationState::Approved | OperationState::Declined
+        );
+        let (Some(card), Some(called_at)) = (&operation.card, operation.called_at) else { return Ok(()) };
+        if !authorises || !answered {
+            return Ok(());
+        }
+        let (merchant, card) = (operation.merchant.clone(), card.clone());
+        let terms = transaction.lock_cvv_terms(merchant.clone(), card.clone()).await?;
+        let Some(terms) = terms.filter(|terms| terms.created_at <= called_at) else { return Ok(()) };
+        transaction.delete_cvv(merchant.clone(), card.clone()).await?;
+        if terms.deletes_card {
+            let actor = Actor {
+                merchant: Some(merchant.clone()),
+                mode: Some(operation.mode),
+                name: "gateway".to_owned(),
+                address: String::new(),
+            };
+            transaction
+                .add_audit(self.core.entry(&actor, "card.delete", card.as_str(), Outcome::Done))
+                .await?;
+            transaction.delete_card(merchant, card).await?;
+        }
+        Ok(())
     }
 }
 
@@ -131,27 +168,4 @@ fn contradiction(operation: &Operation, state: OperationState) {
             "a gateway contradicts what is stored; the payment has to be looked at"
         );
     }
-}
-
-/// A security code must not outlive the answer to the authorisation that it was there for (PCI DSS, 3.3.1). One
-/// that was stored after the call began is there for another.
-async fn erase_code(transaction: &mut dyn Transaction, operation: &Operation) -> Result<(), StoreError> {
-    let authorises =
-        matches!(operation.kind, OperationKind::Authorize | OperationKind::Sale | OperationKind::Verify);
-    let answered = matches!(
-        operation.state,
-        OperationState::Pending | OperationState::Approved | OperationState::Declined
-    );
-    let (Some(card), Some(called_at)) = (&operation.card, operation.called_at) else { return Ok(()) };
-    if !authorises || !answered {
-        return Ok(());
-    }
-    let (merchant, card) = (operation.merchant.clone(), card.clone());
-    let terms = transaction.lock_cvv_terms(merchant.clone(), card.clone()).await?;
-    let Some(terms) = terms.filter(|terms| terms.created_at <= called_at) else { return Ok(()) };
-    transaction.delete_cvv(merchant.clone(), card.clone()).await?;
-    if terms.deletes_card {
-        transaction.delete_card(merchant, card).await?;
-    }
-    Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use backend::gateways::sandbox::Fault;
-use backend::model::{OperationKind, OperationState};
-use backend::operations::CardSource;
+use backend::model::{Mode, OperationKind, OperationState};
+use backend::operations::{CardSource, OperationError};
 use tokio::sync::Notify;
 
 use super::till::{GOOD, Till, given, order};
@@ -15,7 +15,9 @@ on_both_engines! {
     a_lost_answer_is_settled_by_an_inquiry,
     a_call_that_did_not_arrive_was_not_made,
     an_answer_after_the_inquiry_changes_nothing,
-    a_run_that_is_dropped_ends_as_the_book_says,
+    a_run_goes_on_when_its_caller_is_gone,
+    a_run_that_broke_off_ends_as_the_book_says,
+    live_cards_and_the_simulator_never_meet,
     a_call_that_arrives_twice_is_done_once,
     an_operation_that_nobody_runs_is_given_up,
     a_given_up_operation_is_not_run_any_more,
@@ -95,15 +97,39 @@ async fn an_answer_after_the_inquiry_changes_nothing(app: TestApp) {
     assert_eq!(till.book(&operation).await.unwrap().taken, 100);
 }
 
-async fn a_run_that_is_dropped_ends_as_the_book_says(app: TestApp) {
+async fn a_run_goes_on_when_its_caller_is_gone(app: TestApp) {
     let till = Arc::new(Till::open(app));
-    let (operation, run, _bell) = held(&till).await;
+    let (operation, run, bell) = held(&till).await;
     run.abort();
     assert!(run.await.unwrap_err().is_cancelled());
     assert_eq!(till.stored(&operation).await.state, OperationState::Sent);
+    bell.notify_one();
+    while till.stored(&operation).await.state == OperationState::Sent {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(till.told(), [(operation.id, OperationState::Approved)]);
+}
+
+async fn a_run_that_broke_off_ends_as_the_book_says(app: TestApp) {
+    let till = Arc::new(Till::open(app));
+    // The answer is never told, as if the process had ended after the book was written.
+    let (operation, run, _bell) = held(&till).await;
+    run.abort();
     till.inquire_after(2).await;
     assert_eq!(till.stored(&operation).await.state, OperationState::Approved);
     assert_eq!(till.told(), [(operation.id, OperationState::Approved)]);
+}
+
+async fn live_cards_and_the_simulator_never_meet(app: TestApp) {
+    let till = Till::open(app);
+    for (mode, gateway) in [(Mode::Live, "sandbox"), (Mode::Test, "main")] {
+        let operation = till.begin_by(OperationKind::Sale, mode, gateway).await;
+        let card = CardSource::Given(given(GOOD, "12/30"));
+        let refused = till.operations.charge(&till.actor(), operation.clone(), order(&operation), card).await;
+        assert!(matches!(refused, Err(OperationError::UnknownGateway(_))));
+        assert_eq!(till.stored(&operation).await.state, OperationState::NotMade);
+        assert!(till.book(&operation).await.is_none());
+    }
 }
 
 async fn a_call_that_arrives_twice_is_done_once(app: TestApp) {

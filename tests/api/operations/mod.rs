@@ -1,6 +1,7 @@
 //! Operations on the acquirer simulator: run once, settled once, whatever gets lost on the way.
 
 mod charges;
+mod conserved;
 mod described;
 mod follow_ups;
 mod issuer;

@@ -88,19 +88,39 @@ impl Till {
         parent: Option<&Operation>,
         card: Option<&CardId>,
     ) -> Operation {
-        let core = &self.app.app.core;
-        let mut transaction = core.store.begin().await.unwrap();
-        let plan = Plan {
+        let gateway = self.operations.route(Mode::Test, "payment_card_eur_hpp").unwrap();
+        self.begun(Plan {
+            parent: parent.map(|parent| parent.id.clone()),
+            card: card.cloned(),
+            gateway,
+            amount: euros(cents),
+            ..self.plan(kind)
+        })
+        .await
+    }
+
+    /// A new operation of a mode by a gateway of this name.
+    pub async fn begin_by(&self, kind: OperationKind, mode: Mode, gateway: &str) -> Operation {
+        self.begun(Plan { mode, gateway: gateway.to_owned(), ..self.plan(kind) }).await
+    }
+
+    fn plan(&self, kind: OperationKind) -> Plan<'static> {
+        Plan {
             merchant: self.app.id.clone(),
             mode: Mode::Test,
             owner: OwnerKind::Invoice,
             owner_id: "cpi_1",
             kind,
-            parent: parent.map(|parent| parent.id.clone()),
-            card: card.cloned(),
-            gateway: self.operations.route(Mode::Test, "payment_card_eur_hpp").unwrap(),
-            amount: euros(cents),
-        };
+            parent: None,
+            card: None,
+            gateway: SANDBOX.to_owned(),
+            amount: euros(100),
+        }
+    }
+
+    async fn begun(&self, plan: Plan<'_>) -> Operation {
+        let core = &self.app.app.core;
+        let mut transaction = core.store.begin().await.unwrap();
         let operation = operations::begin(core, &mut *transaction, plan).await.unwrap();
         transaction.commit().await.unwrap();
         operation

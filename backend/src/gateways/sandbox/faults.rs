@@ -28,6 +28,11 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
     }
 
+    /// Takes back what has not happened yet.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The fault of this call.
     pub(super) fn next(&self) -> Option<Fault> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
