@@ -2,7 +2,7 @@
 
 use super::reply::Reply;
 use super::run::Call;
-use super::{TransactionError, codes, outcome};
+use super::{TransactionError, outcome};
 use crate::gateways::Challenge;
 use crate::json::{Members, Value};
 use crate::model::TransactionState;
@@ -63,6 +63,7 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transactions::codes;
 
     fn codes_of(params: &[(&str, &str)]) -> (u16, String) {
         let challenge = Challenge {
