@@ -199,7 +199,7 @@ async fn card(
     let (Some(keeper), Some(customer)) = (keeper, &invoice.customer) else {
         return Ok((None, Payment { card: facts, ..payment }));
     };
-    let kept = keeper.managed.add(core, transaction, &keeper.sorted).await?;
+    let kept = keeper.managed.add(core, transaction, &keeper.sorted, "").await?;
     tokens::reserve(transaction, &invoice.merchant, invoice.mode, &kept.id, customer).await?;
     let actor = payer(invoice, &attempt.address).actor();
     transaction.add_audit(core.entry(&actor, "card.store", kept.id.as_str(), Outcome::Done)).await?;

@@ -193,8 +193,13 @@ async fn store_once(
 
 /// What is kept of a stored submit: its answer holds nothing of the card.
 fn kept(core: &Core, request: &CardRequest, id_hash: &str) -> Result<FormSubmit, CryptoError> {
-    let nothing =
-        Captured { user: String::new(), token: String::new(), reference: String::new(), metadata: None };
+    let nothing = Captured {
+        user: String::new(),
+        token: String::new(),
+        reference: String::new(),
+        metadata: None,
+        issuer: None,
+    };
     Ticket::new(id_hash.to_owned(), &Members::default()).seal(core, &request.merchant, request.mode, &nothing)
 }
 
