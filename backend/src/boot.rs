@@ -150,8 +150,7 @@ fn operations(settings: &Settings, core: &Core, sandbox: &Arc<Sandbox>) -> Resul
     }
     let routes = Routes::new(settings.gateways.services.clone());
     let public_url = settings.public_url.clone();
-    let owners: Vec<Arc<dyn Owner>> =
-        vec![Arc::new(TransactionOwner), Arc::new(InvoiceOwner { public_url })];
+    let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(TransactionOwner), Arc::new(InvoiceOwner { public_url })];
     Ok(Operations::new(core.clone(), gateways, routes, owners))
 }
 

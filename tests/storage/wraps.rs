@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use backend::crypto::hex;
 use backend::model::{
-    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, RetrieveEndpoint, SaleKeyRow, WebhookSecretRow,
+    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, RetrieveEndpoint,
+    SaleKeyRow, WebhookSecretRow,
 };
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
@@ -209,7 +210,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("gateway_token", "sealed"),          // under a data key
         ("gateway_transaction", "sealed"),    // under a data key
         ("retrieve_endpoint", "secret_hash"), // SHA-256
-        ("invoice_account", "key_hash"),     // SHA-256
+        ("invoice_account", "key_hash"),      // SHA-256
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
         .into_iter()

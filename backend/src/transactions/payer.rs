@@ -67,6 +67,7 @@ mod tests {
 
     fn codes_of(params: &[(&str, &str)]) -> (u16, String) {
         let challenge = Challenge {
+            method: "POST".to_owned(),
             action: "https://acs.example".to_owned(),
             params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             reference: String::new(),
