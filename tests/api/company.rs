@@ -161,7 +161,7 @@ impl Shop {
         self.authorise(app, "AUTH_CAPTURE", rebill, json!({})).await
     }
 
-    /// SUBSCRIPTION_MANAGE.
+    /// `SUBSCRIPTION_MANAGE`.
     pub async fn manage(&self, app: &TestApp, part: &str, token: &str, more: Value) -> Value {
         let transaction = json!({
             "transaction_type": "SUBSCRIPTION_MANAGE",

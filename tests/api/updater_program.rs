@@ -9,6 +9,11 @@ use crate::client::{Call, Client};
 use crate::process::{Server, folder, path, run};
 
 async fn token(client: &Client, made: &Value, expiry: &str, order: &str) {
+    let answer = init(client, made, expiry, order).await;
+    assert_eq!(answer["response_code"], "1", "{answer}");
+}
+
+async fn init(client: &Client, made: &Value, expiry: &str, order: &str) -> Value {
     let now = SystemClock.now().rfc3339();
     let timestamp: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
     let (id, hash_code) = (text(&made["company_id"]), text(&made["company_hashcode"]));
@@ -21,8 +26,7 @@ async fn token(client: &Client, made: &Value, expiry: &str, order: &str) {
         },
         "billing": { "cardnumber": "4000011180138710", "cardexp": expiry },
     });
-    let answer = client.send(Call::new("POST", "/api.php").json(&body)).await.is(200).json();
-    assert_eq!(answer["response_code"], "1", "{answer}");
+    client.send(Call::new("POST", "/api.php").json(&body)).await.is(200).json()
 }
 
 #[tokio::test]
@@ -42,6 +46,20 @@ async fn a_run_tells_its_progress_and_its_result() {
     let ended = run(&["updater", "run", "--data-dir", path(&server.data)], &[]).await;
     assert_eq!(ended.out, "3 tokens looked at, 1 updated\n");
     assert!(ended.err.contains("3 looked at, 1 updated"), "{}", ended.err);
+    // New credentials: the old ones end, the tokens stay.
+    let renewed =
+        run(&["merchant", "company", "Shop", "--json", "--data-dir", path(&server.data)], &[]).await;
+    let renewed: Value = serde_json::from_str(&renewed.out).unwrap();
+    assert_eq!(renewed["company_id"], made["company_id"]);
+    assert_eq!(renewed["live_company"]["company_id"], made["live_company"]["company_id"]);
+    for name in ["company_pass", "company_hashcode"] {
+        assert_ne!(renewed[name], made[name]);
+    }
+    token(&client, &renewed, "042017", "d").await;
+    let old = json!({ "company_id": made["company_id"], "company_hashcode": renewed["company_hashcode"], "company_pass": made["company_pass"] });
+    assert_eq!(init(&client, &old, "052017", "e").await["response_code"], "103");
+    let unknown = run(&["merchant", "company", "Nobody", "--data-dir", path(&server.data)], &[]).await;
+    assert!(!unknown.success);
     let wrong = run(&["updater", "run", "--expiring", "2017", "--data-dir", path(&server.data)], &[]).await;
     assert!(!wrong.success && wrong.err.contains("YYYY-MM"));
     server.stop().await;

@@ -176,8 +176,8 @@ async fn numbers_and_orders_are_unique(db: Db) {
     // A refused authorisation lets its order go.
     let refused = GatewayTransaction { holds_order: false, state: TransactionState::Refused, ..row.clone() };
     assert!(t.settle_transaction(refused).await.unwrap());
-    assert!(t.find_order(shop.merchant.clone(), Mode::Test, row.order_id).await.unwrap().is_none());
-    t.add_transaction(GatewayTransaction { number: "1000000004".to_owned(), ..same_order }).await.unwrap();
+    assert!(t.find_order(shop.merchant.clone(), Mode::Test, row.order_id.clone()).await.unwrap().is_none());
+    t.add_transaction(fresh("1000000004", &row.order_id)).await.unwrap();
 }
 
 async fn transactions_are_listed_by_what_they_are_about(db: Db) {

@@ -93,6 +93,30 @@ pub async fn create(
     Ok(made)
 }
 
+/// Gives a merchant's company a new pass and hash code in the caller's transaction; makes the company where the
+/// merchant is older than companies.
+pub async fn renew(
+    core: &Core,
+    transaction: &mut dyn Transaction,
+    merchant: &MerchantId,
+    mode: Mode,
+) -> Result<CompanyCredentials, CompanyError> {
+    let Some(mut company) = transaction.find_company(merchant.clone(), mode).await? else {
+        return create(core, transaction, merchant, mode).await;
+    };
+    let made = CompanyCredentials {
+        id: company.id.clone(),
+        pass: letters(&*core.entropy, SECRET_LENGTH),
+        mid: company.mid.clone(),
+        hash_code: letters(&*core.entropy, SECRET_LENGTH),
+    };
+    let mut settings = open(core, &company)?;
+    settings.hash_code = made.hash_code.to_string();
+    company.pass_hash = secret::hash(&made.pass).to_vec();
+    company.sealed = seal(core, &company, &settings)?;
+    if transaction.update_company(company).await? { Ok(made) } else { Err(StoreError::Retry.into()) }
+}
+
 /// The settings of a company.
 pub fn open(core: &Core, company: &Company) -> Result<CompanySettings, CryptoError> {
     let text = core.root.unwrap(&bind(company), &company.sealed)?;

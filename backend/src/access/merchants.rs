@@ -114,6 +114,24 @@ pub async fn add_account(core: &Core, name: &str) -> Result<NewAccount, Merchant
     Ok(account)
 }
 
+/// New credentials of a merchant's gateway transactions, test and live; those before them end at once. What was set
+/// for its companies stays.
+pub async fn renew_companies(
+    core: &Core,
+    name: &str,
+) -> Result<(CompanyCredentials, CompanyCredentials), MerchantError> {
+    let mut transaction = core.store.begin().await?;
+    let found = transaction.find_merchant_by_name(name.trim().to_owned()).await?;
+    let id = found.ok_or(MerchantError::Unknown)?.id;
+    let test = company::renew(core, &mut *transaction, &id, Mode::Test).await?;
+    let live = company::renew(core, &mut *transaction, &id, Mode::Live).await?;
+    let operator =
+        Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
+    transaction.add_audit(core.entry(&operator, "company.renew", id.as_str(), Outcome::Done)).await?;
+    transaction.commit().await?;
+    Ok((test, live))
+}
+
 /// Whether a merchant of this name exists.
 pub async fn exists(core: &Core, name: &str) -> Result<bool, StoreError> {
     Ok(core.store.read().await?.find_merchant_by_name(name.to_owned()).await?.is_some())

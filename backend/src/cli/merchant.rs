@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{CommandResult, print};
 use crate::access::accounts::NewAccount;
+use crate::access::company::CompanyCredentials;
 use crate::access::merchants::{self, Credentials, NewMerchant};
 use crate::boot;
 use crate::config::{Flags, Settings};
@@ -28,6 +29,16 @@ pub enum Command {
         /// Let the credentials read stored security codes (scope cvv:read), each read counting as a use.
         #[arg(long)]
         cvv_read: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Make new credentials of a merchant's gateway transactions, and print them, once. Those before them end.
+    Company {
+        /// The merchant's name.
+        name: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         flags: Flags,
     },
@@ -100,6 +111,7 @@ pub async fn run(command: Command) -> CommandResult {
     match command {
         Command::Create { name, json, cvv_read, flags } => create(&name, json, cvv_read, flags).await,
         Command::Account { name, json, flags } => add_account(&name, json, flags).await,
+        Command::Company { name, json, flags } => renew_companies(&name, json, flags).await,
         Command::AllowHost { name, host, client_cert, ca, modes, flags } => {
             let settings = Dedicated { client: read(client_cert)?, authority: read(ca)? };
             let core = open(flags).await?;
@@ -160,6 +172,39 @@ async fn add_account(name: &str, json: bool, flags: Flags) -> CommandResult {
     print(&format!("{}\n", serde_json::Value::Object(members)))
 }
 
+async fn renew_companies(name: &str, json: bool, flags: Flags) -> CommandResult {
+    let core = boot::core(&Settings::load(flags)?, false).await?;
+    let (test, live) = merchants::renew_companies(&core, name).await?;
+    if !json {
+        return print(&format!("live\n{}test\n{}", company_text(&live), company_text(&test)));
+    }
+    let mut members = company_members(&test);
+    members.insert("live_company".to_owned(), company_members(&live).into());
+    print(&format!("{}\n", serde_json::Value::Object(members)))
+}
+
+fn company_members(company: &CompanyCredentials) -> serde_json::Map<String, serde_json::Value> {
+    [
+        ("company_id", company.id.as_str()),
+        ("company_pass", company.pass.as_str()),
+        ("company_mid_id", company.mid.as_str()),
+        ("company_hashcode", company.hash_code.as_str()),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_owned(), json!(text)))
+    .collect()
+}
+
+fn company_text(company: &CompanyCredentials) -> String {
+    format!(
+        "  company_id        {}\n  company_pass      {}\n  company_mid_id    {}\n  company_hashcode  {}\n",
+        company.id,
+        company.pass.as_str(),
+        company.mid,
+        company.hash_code.as_str(),
+    )
+}
+
 fn account_members(members: &mut serde_json::Map<String, serde_json::Value>, account: &NewAccount) {
     members.insert("account_id".to_owned(), json!(account.id.as_str()));
     members.insert("account_key".to_owned(), json!(account.key.as_str()));
@@ -176,27 +221,17 @@ fn as_json(made: &NewMerchant) -> String {
             "webhook_secret": credentials.webhook_secret.as_str(),
         })
     };
-    let company = |credentials: &Credentials| {
-        json!({
-            "company_id": credentials.company.id,
-            "company_pass": credentials.company.pass.as_str(),
-            "company_mid_id": credentials.company.mid,
-            "company_hashcode": credentials.company.hash_code.as_str(),
-        })
-    };
     let mut all = mode(&made.live);
     if let Some(members) = all.as_object_mut() {
         members.insert("merchant".to_owned(), json!(made.id.as_str()));
         let mut test = mode(&made.test);
-        if let (Some(test), Some(company)) = (test.as_object_mut(), company(&made.test).as_object()) {
-            test.extend(company.clone());
+        if let Some(test) = test.as_object_mut() {
+            test.extend(company_members(&made.test.company));
         }
         members.insert("test".to_owned(), test);
         // Gateway transactions begin in test mode, on the sandbox; a live company is of use once there is a gateway.
-        members.insert("live_company".to_owned(), company(&made.live));
-        members.extend(
-            company(&made.test).as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
-        );
+        members.insert("live_company".to_owned(), company_members(&made.live.company).into());
+        members.extend(company_members(&made.test.company));
         account_members(members, &made.account);
     }
     format!("{all}\n")
@@ -205,16 +240,12 @@ fn as_json(made: &NewMerchant) -> String {
 fn as_text(name: &str, made: &NewMerchant) -> String {
     let mode = |title: &str, credentials: &Credentials| {
         format!(
-            "{title}\n  user              {}\n  password          {}\n  api_key           {}\n  webhook_secret    {}\n  \
-             company_id        {}\n  company_pass      {}\n  company_mid_id    {}\n  company_hashcode  {}\n",
+            "{title}\n  user              {}\n  password          {}\n  api_key           {}\n  webhook_secret    {}\n{}",
             credentials.user,
             credentials.password.as_str(),
             credentials.api_key.as_str(),
             credentials.webhook_secret.as_str(),
-            credentials.company.id,
-            credentials.company.pass.as_str(),
-            credentials.company.mid,
-            credentials.company.hash_code.as_str(),
+            company_text(&credentials.company),
         )
     };
     format!(

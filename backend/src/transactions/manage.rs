@@ -1,4 +1,4 @@
-//! SUBSCRIPTION_MANAGE: what is known of a token's holder, and whether the token can be used (spec A.6).
+//! `SUBSCRIPTION_MANAGE`: what is known of a token's holder, and whether the token can be used (spec A.6).
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs SUBSCRIPTION_MANAGE.
+/// Runs `SUBSCRIPTION_MANAGE`.
 pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
     match call.subscription {
         Some(Subscription::UpdateBilling) => update(call).await,

@@ -2,7 +2,7 @@
 
 use super::reply::Reply;
 use super::run::Call;
-use super::{TransactionError, codes, outcome};
+use super::{TransactionError, outcome};
 use crate::gateways::Challenge;
 use crate::json::{Members, Value};
 use crate::model::TransactionState;
@@ -63,9 +63,11 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transactions::codes;
 
     fn codes_of(params: &[(&str, &str)]) -> (u16, String) {
         let challenge = Challenge {
+            method: "POST".to_owned(),
             action: "https://acs.example".to_owned(),
             params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             reference: String::new(),

@@ -74,7 +74,7 @@ const fn is_served(mode: Mode) -> bool {
     matches!(mode, Mode::Test)
 }
 
-/// Runs ACCOUNT_UPDATER: answered at once, finished later by a webhook.
+/// Runs `ACCOUNT_UPDATER`: answered at once, finished later by a webhook.
 pub async fn request(call: &Call<'_>) -> Result<Reply, TransactionError> {
     if !is_served(call.admitted.caller.mode) {
         return Err(Refused { code: codes::TYPE, name: String::new() }.into());
