@@ -74,11 +74,13 @@ pub async fn authenticate(core: &Core, token: &str, address: &str) -> Result<Cal
             let scopes = if caller.scopes.has(Scope::CaptureCreate) { forms } else { Scopes::of(&[]) };
             Ok(Caller { scopes, ..caller })
         }
-        Err(error) => {
+        Err(AccessError::Store(error)) => Err(error.into()),
+        // Also where a password was wrong too often: only who was decrypted could be told that.
+        Err(_) => {
             let mut transaction = core.store.begin().await?;
             transaction.hit(SCOPE, address.to_owned(), minute).await?;
             transaction.commit().await?;
-            Err(error)
+            Err(AccessError::Unauthenticated)
         }
     }
 }
