@@ -19,7 +19,8 @@ use super::error::ApiError;
 use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
 use super::{
-    again, assets, booking, docs, gateway, headers, health, idempotency, invoices, openapi, pages, scripts, v1,
+    again, assets, booking, docs, gateway, headers, health, idempotency, invoices, openapi, pages, scripts,
+    v1,
 };
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;

@@ -30,12 +30,7 @@ pub async fn once(Extension(app): Extension<Arc<App>>, request: Request, next: N
 
 #[async_trait]
 impl Surface for Invoices {
-    async fn holder(
-        &self,
-        app: &Arc<App>,
-        parts: &mut Parts,
-        _: &Bytes,
-    ) -> Result<Option<Holder>, ApiError> {
+    async fn holder(&self, app: &Arc<App>, parts: &mut Parts, _: &Bytes) -> Result<Option<Holder>, ApiError> {
         // Direct sales and payers bring none: their own token is good once.
         if !parts.uri.path().contains("/payment-") {
             return Ok(None);
