@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::app::{NUMBER, TestApp, text};
 use crate::client::Call;
-use crate::invoices::{BAD, GOOD, card, local, make, payment, refusal, sell, sell_by, shown};
+use crate::invoices::{BAD, GOOD, card, local, make, order, payment, refusal, sell, sell_by, shown};
 
 on_both_engines! {
     with local;
@@ -32,6 +32,7 @@ on_both_engines! {
     two_clicks_pay_once,
     a_card_is_checked_before_it_is_sent,
     a_late_answer_settles_once,
+    a_repeated_call_is_answered_again_and_done_once,
 }
 
 fn token_of(invoice: &Value) -> String {
@@ -257,6 +258,26 @@ async fn a_card_is_checked_before_it_is_sent(app: TestApp) {
         (&payload["payment_card"]["holder"], &payload["client_ip"]),
         (&json!("CARD HOLDER"), &json!("192.0.2.7"))
     );
+}
+
+async fn a_repeated_call_is_answered_again_and_done_once(app: TestApp) {
+    let keyed = async |target: &str, key: &str, body: &Value| {
+        app.account.send(Call::new("POST", target).json(body).header("idempotency-key", key)).await
+    };
+    let body = order("o1", json!({}));
+    let made = keyed("/payment-invoices", "k1", &body).await.is(201).json();
+    let again = keyed("/payment-invoices", "k1", &body).await;
+    assert_eq!((again.is(201).json(), again.header("idempotent-replayed")), (made.clone(), "true"));
+    assert_eq!(refusal(&keyed("/payment-invoices", "k2", &body).await).1, "taken");
+    let other = keyed("/payment-invoices", "k1", &order("o2", json!({}))).await;
+    assert_eq!(refusal(&other).1, "idempotency_key_reused");
+    sell(&app, &made["data"], card(GOOD)).await.is(201);
+    let target = format!("/payment-invoices/{}/refund", text(&made["data"]["id"]));
+    let part = json!({ "data": { "type": "refund", "attributes": { "amount": 1 } } });
+    for _ in 0..3 {
+        keyed(&target, "k3", &part).await.is(200);
+    }
+    assert_eq!(shown(&app, &made["data"]).await["refunded_amount"], json!(1));
 }
 
 /// The acquirer answers after we have stopped waiting, and after an inquiry has settled the payment.
