@@ -80,6 +80,18 @@ impl Value {
         Self::Text(Zeroizing::new(text.into()))
     }
 
+    /// A number, as it is to be written.
+    pub fn number(digits: impl Into<String>) -> Self {
+        Self::Number(Zeroizing::new(digits.into()))
+    }
+
+    /// As JSON text, wiped when dropped.
+    pub fn to_json(&self) -> Zeroizing<String> {
+        let mut out = Zeroizing::new(String::new());
+        self.write(&mut out);
+        out
+    }
+
     /// The text of a text or a number: what a person would have typed.
     pub fn as_typed(&self) -> Option<&str> {
         match self {
@@ -143,7 +155,12 @@ impl Value {
 impl Members {
     /// Reads a body. An empty one is an empty object (design.md).
     pub fn parse(body: &[u8]) -> Result<Self, JsonError> {
-        if body.len() > MAX_BYTES {
+        Self::parse_within(body, MAX_BYTES)
+    }
+
+    /// The same for a call that may send more bytes.
+    pub fn parse_within(body: &[u8], most: usize) -> Result<Self, JsonError> {
+        if body.len() > most {
             return Err(JsonError::TooLarge);
         }
         let text = std::str::from_utf8(body).map_err(|_| JsonError::NotUtf8)?;

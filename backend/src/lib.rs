@@ -1,7 +1,7 @@
 //! Cardamom's server: a vault for payment cards with hosted capture forms.
 //!
 //! `http` calls the use cases (`capture`, `vault`, `access`), these call `outbox` and `storage`, and everything
-//! speaks the records of `model`. `crypto`, `json`, `languages` and `tls` are leaves. `boot` puts the parts together.
+//! speaks the records of `model`. `crypto`, `json`, `languages`, `templates` and `tls` are leaves. `boot` puts the parts together.
 
 pub mod access;
 pub mod assets;
@@ -26,7 +26,9 @@ pub mod outgoing;
 pub mod requests;
 pub mod retrieve;
 pub mod root_key;
+pub mod rules;
 pub mod storage;
+pub mod templates;
 pub mod tls;
 pub mod transactions;
 pub mod vault;

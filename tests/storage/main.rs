@@ -40,6 +40,7 @@ mod merchants;
 mod nodes;
 mod operations;
 mod outbox;
+mod proxies;
 mod requests;
 mod schema;
 mod shop;

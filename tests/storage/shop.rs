@@ -179,6 +179,7 @@ impl Shop {
             disabled_at: None,
             created_at: NOW,
             card_types: vec!["visa".to_owned(), "cartes_bancaires".to_owned()],
+            rules: None,
         }
     }
 

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use backend::crypto::hex;
 use backend::model::{
-    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, RetrieveEndpoint, SaleKeyRow, WebhookSecretRow,
+    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, ProxyHost, ProxySend,
+    RetrieveEndpoint, SaleKeyRow, WebhookSecretRow,
 };
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
 use crate::schema::binary_columns;
 use crate::shop::Shop;
-use crate::{gateway, invoices, requests};
+use crate::{gateway, invoices, proxies, requests};
 
 on_both_engines! {
     every_place_counts_lists_and_replaces,
@@ -64,6 +65,9 @@ async fn wrapped_once(db: &Db) -> Shop {
     };
     t.add_callback_secret(callback).await.unwrap();
     t.add_sale_key(SaleKeyRow { wrapped_private: by(1, 6), ..invoices::sale_key("one") }).await.unwrap();
+    t.put_proxy_host(ProxyHost { sealed: by(1, 10), ..proxies::host(&shop, "a.example") }).await.unwrap();
+    let send = ProxySend { sealed: by(1, 11), result: by(1, 12), ..proxies::send(&shop) };
+    t.add_send(send).await.unwrap();
     t.commit().await.unwrap();
     let once = FormSubmit {
         id_hash: "submit".to_owned(),
@@ -210,6 +214,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("gateway_transaction", "sealed"),    // under a data key
         ("retrieve_endpoint", "secret_hash"), // SHA-256
         ("invoice_account", "key_hash"),     // SHA-256
+        ("proxy_send", "code"),               // under an hourly key
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
         .into_iter()

@@ -35,6 +35,8 @@ pub struct NewEndpoint {
     pub webhook: Option<Webhook>,
     /// The card types that it takes, by wire name; empty for all.
     pub card_types: Vec<String>,
+    /// The operations of the rules that captures are changed by, as `rules::stored::kept` writes them.
+    pub rules: Option<String>,
 }
 
 /// A created endpoint. The secret is shown once.
@@ -184,6 +186,7 @@ fn build(
         disabled_at: None,
         created_at: now,
         card_types: new.card_types,
+        rules: new.rules,
         id,
     })
 }

@@ -12,6 +12,7 @@ use crate::crypto::secret;
 use crate::crypto::token::Algorithm;
 use crate::model::{CaptureEndpoint, KeyPairRow, VaultKey};
 use crate::outbox::events::Webhook;
+use crate::rules::{Rule, stored};
 use crate::vault::{TimedCache, cards};
 
 /// How long facts are kept. Long enough to serve a burst, short enough to follow a key rotation.
@@ -31,6 +32,8 @@ pub struct Facts {
     pub brand: Option<Brand>,
     /// Where captures are told.
     pub webhook: Option<Webhook>,
+    /// What captures are changed by.
+    pub rules: Vec<Rule>,
 }
 
 /// The cache of facts.
@@ -109,6 +112,7 @@ impl FactsCache {
         };
         let algorithm = Algorithm::parse(&endpoint.algorithm).unwrap_or(Algorithm::Full);
         let webhook = endpoints::open_webhook(core, &endpoint)?;
-        Ok(Some(Facts { endpoint, key, pair, algorithm, brand, webhook }))
+        let rules = endpoint.rules.as_deref().map(stored::of_kept).transpose()?.unwrap_or_default();
+        Ok(Some(Facts { endpoint, key, pair, algorithm, brand, webhook, rules }))
     }
 }

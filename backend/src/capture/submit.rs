@@ -15,6 +15,7 @@ use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
 use crate::model::{CaptureEndpoint, Card, CardId, Issuer, Outcome, Refusal, Shown};
 use crate::outbox::events;
+use crate::rules::{self, Sight};
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
 use crate::vault::content::Content;
 use crate::vault::cvv::{self, CvvSealer};
@@ -94,6 +95,7 @@ pub async fn capture(
     let FormSwitches { luhn, account, code_checked, .. } = form;
     let rules = Rules { luhn, account, locked: endpoint.lock.is_some(), brand: facts_of.brand, code_checked };
     let sorted = genuine(body)
+        .and_then(|body| changed(&facts_of, body))
         .and_then(|body| members::sort(body, rules))
         .and_then(|sorted| complete(&facts_of, sorted))
         .and_then(|sorted| accepted(endpoint, sorted));
@@ -127,6 +129,14 @@ fn genuine(body: Members) -> Result<Members, Vec<Invalid>> {
         return Err(vec![Invalid::new(format!("/{CONSENT}"), "reserved", detail)]);
     }
     Ok(body)
+}
+
+/// What the endpoint's rules make of a body. What they make is looked through like anything that is sent.
+fn changed(facts: &Facts, body: Members) -> Result<Members, Vec<Invalid>> {
+    if facts.rules.is_empty() {
+        return Ok(body);
+    }
+    rules::apply(&facts.rules, body, Sight::Kept, &[]).map_err(|problem| vec![problem])
 }
 
 /// Whether the members are enough: a number for an open endpoint, anything at all for a locked one.

@@ -58,6 +58,8 @@ pub struct CaptureEndpoint {
     pub created_at: Timestamp,
     /// The card types that it takes, by wire name; empty for all.
     pub card_types: Vec<String>,
+    /// The operations of the rules that it was made with, as JSON.
+    pub rules: Option<String>,
 }
 
 /// So many refused numbers switch an endpoint off (security rule 8).

@@ -88,6 +88,10 @@ ids! {
     TransactionId = "txn";
     /// An account update.
     UpdateId = "upd";
+    /// A host that cards may be sent to.
+    HostId = "pxh";
+    /// A card on its way to another server.
+    SendId = "snd";
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod money;
 pub mod operation;
 pub mod outbox;
+pub mod proxy;
 pub mod request;
 pub mod retrieve;
 pub mod terms;
@@ -27,8 +28,8 @@ pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
-    ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, KeyId, MerchantId, OperationId, RequestId,
-    RetrieveId, TransactionId, UpdateId,
+    ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, HostId, KeyId, MerchantId, OperationId,
+    RequestId, RetrieveId, SendId, TransactionId, UpdateId,
 };
 pub use idempotent::IdempotentCall;
 pub use invoice::{
@@ -40,6 +41,7 @@ pub use ledger::LedgerEntry;
 pub use money::{Money, MoneyError};
 pub use operation::{Operation, OperationKind, OperationState, OwnerKind};
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
+pub use proxy::{ProxyHost, ProxySend, RuleRow, SendState, WaitingCode};
 pub use request::{
     CardRequest, Channel, Happening, MessageTemplate, Passcode, RequestFilter, RequestKind, Status,
     StatusChange,

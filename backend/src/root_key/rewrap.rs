@@ -145,6 +145,9 @@ fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
         WrapPlace::Invoice => ("invoice", "details"),
         WrapPlace::CallbackSecret => ("callback secret", "secret"),
         WrapPlace::SaleKey => ("sale key", "private"),
+        WrapPlace::ProxyHost => ("proxy host", "settings"),
+        WrapPlace::ProxySend => ("proxy send", "request"),
+        WrapPlace::ProxyResult => ("proxy send", "result"),
         WrapPlace::WebhookSecret => ("webhook secret", "secret"),
     };
     Binding {

@@ -9,6 +9,7 @@ mod gateway;
 mod lane;
 mod plan;
 pub mod postgres;
+mod proxies;
 mod repositories;
 mod retrievals;
 pub mod sqlite;
@@ -23,6 +24,7 @@ pub use accounts::{Accounts, Calls};
 pub use bins::Bins;
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
+pub use proxies::{Proxies, Rules};
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, InvoiceFilter, Invoices, Keys, Merchants, Operations,
     Outbox, Page, Requests, SandboxLedger, Terms,
@@ -116,6 +118,8 @@ pub trait Transaction:
     + Transactions
     + Tokens
     + Invoices
+    + Proxies
+    + Rules
     + Wraps
     + Send
 {

@@ -65,11 +65,17 @@ pub enum WrapPlace {
     CallbackSecret,
     /// What the tokens of direct sales are signed with.
     SaleKey,
+    /// What a host is called with: a certificate of ours, an authority.
+    ProxyHost,
+    /// What is queued to be sent.
+    ProxySend,
+    /// What came of it.
+    ProxyResult,
 }
 
 impl WrapPlace {
     /// All places.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Custody,
         Self::TokenKey,
         Self::Private,
@@ -86,6 +92,9 @@ impl WrapPlace {
         Self::Invoice,
         Self::CallbackSecret,
         Self::SaleKey,
+        Self::ProxyHost,
+        Self::ProxySend,
+        Self::ProxyResult,
     ];
 
     /// The table and the column.
@@ -111,6 +120,9 @@ impl WrapPlace {
             Self::Invoice => ("invoice", "sealed", "id", None, Owner::Row),
             Self::CallbackSecret => ("callback_secret", "sealed", "merchant_id", None, Owner::Row),
             Self::SaleKey => ("sale_key", "wrapped_private", "id", None, Owner::Nobody),
+            Self::ProxyHost => ("proxy_host", "sealed", "id", None, Owner::Row),
+            Self::ProxySend => ("proxy_send", "sealed", "id", None, Owner::Row),
+            Self::ProxyResult => ("proxy_send", "result", "id", None, Owner::Row),
             Self::WebhookSecret => ("webhook_secret", "sealed", "merchant_id", None, Owner::Row),
         };
         Columns { table, wrapped, id, number, owner }

@@ -81,6 +81,7 @@ fn new_endpoint(query: &Query, card_types: Vec<String>) -> Result<NewEndpoint, A
         max_uses: Some(USES),
         webhook: None,
         card_types,
+        rules: None,
     })
 }
 

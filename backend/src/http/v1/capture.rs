@@ -24,6 +24,7 @@ use crate::http::router::App;
 use crate::json::{Members, Value};
 use crate::model::Scope;
 use crate::outbox::events::Webhook;
+use crate::rules::stored;
 use crate::vault::Invalid;
 
 /// Creates a capture endpoint.
@@ -37,6 +38,7 @@ use crate::vault::Invalid;
         ("algorithm" = Option<String>, Query, description = "Token algorithm of captured cards."),
         ("max_uses" = Option<u32>, Query, description = "Captures in its life; default 100."),
         ("return_card_metadata" = Option<bool>, Query, description = "Captures answer what may be shown."),
+        ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that captures are changed by. The endpoint keeps them as they are now."),
         ("card_types" = Option<String>, Query, description = "The card types that it takes, between commas; all where left out.")),
     request_body = Option<EndpointCreate>,
     responses((status = 200, body = EndpointCreated), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -51,7 +53,9 @@ pub async fn create(
 ) -> Result<Json<EndpointCreated>, ApiError> {
     let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     let access = key_access(&headers, &params, Some(&body))?;
-    let new = new_endpoint(&app, &params, body)?;
+    let mut new = new_endpoint(&app, &params, body)?;
+    let named = params.find("rules").unwrap_or_default();
+    new.rules = stored::kept(&stored::named_rows(&app.core, caller, named).await?);
     Ok(Json(endpoints::create(&app.core, caller, &access, new).await?.into()))
 }
 
@@ -173,6 +177,7 @@ fn new_endpoint(app: &App, params: &Params, mut body: Members) -> Result<NewEndp
         max_uses,
         webhook: body.take("webhook").map(|value| webhook(app, value)).transpose()?,
         card_types: card_types(params, &mut body)?,
+        rules: None,
     })
 }
 

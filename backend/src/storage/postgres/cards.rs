@@ -94,6 +94,7 @@ impl Cards for PostgresTransaction {
             self.execute("DELETE FROM card_patch WHERE card_id = $1", &[&card.as_str()]).await?;
             self.execute("DELETE FROM card_cvv WHERE card_id = $1", &[&card.as_str()]).await?;
             self.execute("DELETE FROM card_owner WHERE card_id = $1", &[&card.as_str()]).await?;
+            self.execute("DELETE FROM proxy_send WHERE card_id = $1", &[&card.as_str()]).await?;
             outbox::erase(self, card.as_str()).await?;
         }
         Ok(())

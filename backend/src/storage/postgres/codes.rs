@@ -80,7 +80,8 @@ pub async fn sweep(t: &PostgresTransaction, now: Timestamp, hour: i64) -> Result
     let orphans = sweep_orphans(t).await?;
     t.execute(
         "DELETE FROM cvv_key WHERE hour < $1
-         AND NOT EXISTS (SELECT 1 FROM card_cvv v WHERE v.cvv_key_id = cvv_key.id)",
+         AND NOT EXISTS (SELECT 1 FROM card_cvv v WHERE v.cvv_key_id = cvv_key.id)
+         AND NOT EXISTS (SELECT 1 FROM proxy_send s WHERE s.cvv_key_id = cvv_key.id)",
         &[&hour],
     )
     .await?;

@@ -12,7 +12,8 @@ use crate::storage::Result;
 /// The columns, in the order in which `read` takes them.
 pub const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, algorithm, lock_token, \
                            lock_reference, reference, return_card_metadata, webhook, expires_at, max_uses, \
-                           max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, card_types";
+                           max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, \
+                           card_types, rules";
 
 /// A row as a record.
 pub fn read(row: &Row) -> Result<CaptureEndpoint> {
@@ -41,6 +42,7 @@ pub fn read(row: &Row) -> Result<CaptureEndpoint> {
         disabled_at: row.maybe_time(20)?,
         created_at: row.time(21)?,
         card_types: row.get::<String>(22)?.split_ascii_whitespace().map(str::to_owned).collect(),
+        rules: row.get(23)?,
     })
 }
 
@@ -49,7 +51,7 @@ pub async fn insert(t: &PostgresTransaction, endpoint: &CaptureEndpoint) -> Resu
     let sql = format!(
         "INSERT INTO capture_endpoint ({COLUMNS})
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-             $22, $23)
+             $22, $23, $24)
          ON CONFLICT DO NOTHING"
     );
     t.add(
@@ -78,6 +80,7 @@ pub async fn insert(t: &PostgresTransaction, endpoint: &CaptureEndpoint) -> Resu
             &endpoint.disabled_at.map(Timestamp::millis),
             &endpoint.created_at.millis(),
             &endpoint.card_types.join(" "),
+            &endpoint.rules,
         ],
     )
     .await

@@ -136,7 +136,8 @@ impl Keys for PostgresTransaction {
 }
 
 /// Endpoints first: a batch holds the rows of its endpoints, so that after this statement no card can come.
-const DELETE_KEY: [&str; 8] = [
+const DELETE_KEY: [&str; 9] = [
+    "DELETE FROM proxy_send WHERE card_id IN (SELECT id FROM card WHERE key_id = $1)",
     "DELETE FROM capture_endpoint WHERE key_id = $1",
     "UPDATE delivery_attempt SET answer = '' WHERE event_id IN (SELECT e.id FROM outbox_event e
      JOIN card k ON k.id = e.subject WHERE k.key_id = $1)",

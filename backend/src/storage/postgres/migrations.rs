@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../../migrations/postgres/0007_operations.sql")),
     (8, include_str!("../../../migrations/postgres/0008_invoices.sql")),
     (9, include_str!("../../../migrations/postgres/0009_transactions.sql")),
+    (10, include_str!("../../../migrations/postgres/0010_proxy.sql")),
     (11, include_str!("../../../migrations/postgres/0011_account.sql")),
     (12, include_str!("../../../migrations/postgres/0012_phone.sql")),
     (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),

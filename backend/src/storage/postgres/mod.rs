@@ -23,6 +23,7 @@ mod merchants;
 mod migrations;
 mod operations;
 mod outbox;
+mod proxies;
 mod requests;
 mod retrievals;
 mod rows;

@@ -121,6 +121,7 @@ impl Cards for SqliteTransaction {
                 c.execute("DELETE FROM card_patch WHERE card_id = ?1", [card.as_str()])?;
                 c.execute("DELETE FROM card_cvv WHERE card_id = ?1", [card.as_str()])?;
                 c.execute("DELETE FROM card_owner WHERE card_id = ?1", [card.as_str()])?;
+                c.execute("DELETE FROM proxy_send WHERE card_id = ?1", [card.as_str()])?;
                 outbox::erase(c, card.as_str())?;
             }
             Ok(())
@@ -175,7 +176,8 @@ impl Cards for SqliteTransaction {
             let orphans = sweep_orphans(c)?;
             c.execute(
                 "DELETE FROM cvv_key WHERE hour < ?1
-                 AND NOT EXISTS (SELECT 1 FROM card_cvv v WHERE v.cvv_key_id = cvv_key.id)",
+                 AND NOT EXISTS (SELECT 1 FROM card_cvv v WHERE v.cvv_key_id = cvv_key.id)
+                 AND NOT EXISTS (SELECT 1 FROM proxy_send s WHERE s.cvv_key_id = cvv_key.id)",
                 [hour],
             )?;
             Ok(u64::try_from(ended + orphans).unwrap_or(u64::MAX))

@@ -9,7 +9,8 @@ use crate::storage::Result;
 /// The columns, in the order in which `read` takes them.
 pub const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, algorithm, lock_token, \
                            lock_reference, reference, return_card_metadata, webhook, expires_at, max_uses, \
-                           max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, card_types";
+                           max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, \
+                           card_types, rules";
 
 /// A row as a record.
 pub fn read(row: &Row<'_>) -> Result<CaptureEndpoint> {
@@ -40,6 +41,7 @@ pub fn read(row: &Row<'_>) -> Result<CaptureEndpoint> {
         disabled_at: row.get::<_, Option<i64>>(20)?.map(Timestamp::from_millis),
         created_at: Timestamp::from_millis(row.get(21)?),
         card_types: row.get::<_, String>(22)?.split_ascii_whitespace().map(str::to_owned).collect(),
+        rules: row.get(23)?,
     })
 }
 
@@ -47,7 +49,7 @@ pub fn read(row: &Row<'_>) -> Result<CaptureEndpoint> {
 pub fn insert(c: &Connection, endpoint: &CaptureEndpoint) -> Result<()> {
     let sql = format!(
         "INSERT INTO capture_endpoint ({COLUMNS})
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)"
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)"
     );
     c.execute(
         &sql,
@@ -75,6 +77,7 @@ pub fn insert(c: &Connection, endpoint: &CaptureEndpoint) -> Result<()> {
             endpoint.disabled_at.map(Timestamp::millis),
             endpoint.created_at.millis(),
             endpoint.card_types.join(" "),
+            endpoint.rules,
         ],
     )?;
     Ok(())

@@ -16,6 +16,7 @@ mod keys;
 mod merchants;
 mod operations;
 mod outbox;
+mod proxies;
 mod requests;
 mod retrievals;
 mod sandbox;
@@ -47,6 +48,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../../migrations/sqlite/0007_operations.sql")),
     (8, include_str!("../../../migrations/sqlite/0008_invoices.sql")),
     (9, include_str!("../../../migrations/sqlite/0009_transactions.sql")),
+    (10, include_str!("../../../migrations/sqlite/0010_proxy.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_phone.sql")),
     (14, include_str!("../../../migrations/sqlite/0014_retrieve.sql")),

@@ -1,0 +1,449 @@
+//! Templates of messages to other servers: mustache's marks around values of a card, with filters (spec A.7).
+//!
+//! What stands between two marks is evaluated by the library; what stands around it never reaches the library, and
+//! values are put in once and not looked through again. So a template can neither loop nor call itself, and no
+//! member can bring marks of its own.
+
+mod escape;
+mod filters;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use zeroize::Zeroizing;
+
+pub use escape::Escape;
+
+use crate::json;
+
+/// Sections stand in each other at most so deep.
+const MAX_DEPTH: usize = 8;
+/// The longest text between two marks, in bytes.
+const MAX_EXPRESSION: usize = 300;
+/// The most marks of a template.
+const MAX_MARKS: usize = 2_000;
+
+/// A template, read and checked.
+#[derive(Debug)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Text(String),
+    Value { expression: String, raw: bool },
+    Section { expression: String, inverted: bool, parts: Vec<Self> },
+}
+
+/// Why a template cannot be used. Never holds a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// An opening mark or a section without its end.
+    #[error("a mark or a section is opened and not closed")]
+    Unclosed,
+    /// The end of a section that was not opened.
+    #[error("a section is closed that was not opened")]
+    NotOpened,
+    /// Something between two marks that is no member with filters.
+    #[error("between two marks stands a member's name, with filters behind it")]
+    Expression,
+    /// Another template inside this one.
+    #[error("a template cannot hold another template")]
+    Partial,
+    /// Sections in sections in sections, or very many marks.
+    #[error("the template has too many marks or sections in each other")]
+    TooDeep,
+    /// A name that no value has.
+    #[error("there is no member {0}")]
+    UnknownMember(String),
+    /// A filter that does not exist.
+    #[error("there is no filter of this name")]
+    UnknownFilter,
+    /// A value that a filter cannot work with.
+    #[error("a filter cannot work with the value of {0}")]
+    Filter(String),
+    /// More text than is allowed.
+    #[error("the text becomes longer than {0} bytes")]
+    TooLong(usize),
+}
+
+impl TemplateError {
+    /// The stable name of the problem.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownMember(_) => "unknown_member",
+            Self::UnknownFilter => "unknown_filter",
+            Self::TooLong(_) => "too_long",
+            Self::Filter(_) => "filter",
+            _ => "template",
+        }
+    }
+}
+
+/// The values that names have.
+#[derive(Default)]
+pub struct Values(BTreeMap<String, Value>);
+
+impl Values {
+    /// The members of an object under their names.
+    pub fn of(members: &json::Members) -> Self {
+        Self(members.iter().map(|(name, value)| (name.to_owned(), convert(value))).collect())
+    }
+
+    /// Gives a name its value, unless it has one.
+    pub fn add(&mut self, name: &str, text: impl Into<String>) {
+        self.0.entry(name.to_owned()).or_insert_with(|| Value::from(text.into()));
+    }
+
+    /// Gives a name a value of any kind, unless it has one.
+    pub fn add_value(&mut self, name: &str, value: &json::Value) {
+        self.0.entry(name.to_owned()).or_insert_with(|| convert(value));
+    }
+
+    /// Whether a name has a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+impl Template {
+    /// Reads a template.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut reader = Reader { rest: text, marks: 0 };
+        let parts = reader.parts(None, 0)?;
+        Ok(Self { parts })
+    }
+
+    /// Whether it holds no marks at all.
+    pub fn is_plain(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The text before the first mark.
+    pub fn head(&self) -> &str {
+        if let Some(Part::Text(text)) = self.parts.first() { text } else { "" }
+    }
+
+    /// The names that it asks for.
+    pub fn names(&self) -> HashSet<String> {
+        let mut names = HashSet::new();
+        collect(&self.parts, &mut names);
+        names
+    }
+
+    /// Puts the values in. The result has at most `most` bytes.
+    pub fn render(
+        &self,
+        values: &Values,
+        escape: Escape,
+        most: usize,
+    ) -> Result<Zeroizing<String>, TemplateError> {
+        let context = Value::from(values.0.clone());
+        let mut out = Zeroizing::new(String::with_capacity(1024));
+        write(&self.parts, &context, values, escape, most, &mut out)?;
+        Ok(out)
+    }
+}
+
+fn collect(parts: &[Part], names: &mut HashSet<String>) {
+    for part in parts {
+        match part {
+            Part::Text(_) => {}
+            Part::Value { expression, .. } => names.extend(names_of(expression)),
+            Part::Section { expression, parts, .. } => {
+                names.extend(names_of(expression));
+                collect(parts, names);
+            }
+        }
+    }
+}
+
+fn names_of(expression: &str) -> HashSet<String> {
+    ENVIRONMENT
+        .compile_expression_owned(expression.to_owned())
+        .map(|compiled| compiled.undeclared_variables(false))
+        .unwrap_or_default()
+}
+
+fn write(
+    parts: &[Part],
+    context: &Value,
+    values: &Values,
+    escape: Escape,
+    most: usize,
+    out: &mut String,
+) -> Result<(), TemplateError> {
+    for part in parts {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Value { expression, raw } => {
+                let value = evaluate(expression, context, values)?;
+                let text = Zeroizing::new(value.to_string());
+                if *raw || value.is_safe() { out.push_str(&text) } else { escape.write(&text, out) }
+            }
+            Part::Section { expression, inverted, parts } => {
+                // A section asks whether there is something; a name without a value is nothing.
+                let is = evaluate(expression, context, values).is_ok_and(|value| is_something(&value));
+                if is != *inverted {
+                    write(parts, context, values, escape, most, out)?;
+                }
+            }
+        }
+        if out.len() > most {
+            return Err(TemplateError::TooLong(most));
+        }
+    }
+    Ok(())
+}
+
+fn evaluate(expression: &str, context: &Value, values: &Values) -> Result<Value, TemplateError> {
+    let compiled = ENVIRONMENT
+        .compile_expression_owned(expression.to_owned())
+        .map_err(|error| kind_of(&error, expression))?;
+    let has_default = expression.contains("default(");
+    let missing = compiled.undeclared_variables(false).into_iter().find(|name| !values.has(name));
+    if let Some(missing) = missing.filter(|_| !has_default) {
+        return Err(TemplateError::UnknownMember(told(&missing)));
+    }
+    let value = compiled.eval(context.clone()).map_err(|error| kind_of(&error, expression))?;
+    if value.is_undefined() { Err(TemplateError::UnknownMember(told(expression))) } else { Ok(value) }
+}
+
+fn kind_of(error: &minijinja::Error, expression: &str) -> TemplateError {
+    match error.kind() {
+        ErrorKind::UnknownFilter => TemplateError::UnknownFilter,
+        ErrorKind::UndefinedError => TemplateError::UnknownMember(told(expression)),
+        ErrorKind::SyntaxError | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
+            TemplateError::Expression
+        }
+        _ => TemplateError::Filter(told(expression)),
+    }
+}
+
+/// The first name of an expression, as it may be repeated to whoever sent it.
+fn told(expression: &str) -> String {
+    let name: String = expression
+        .trim()
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+        .take(60)
+        .collect();
+    if shared::digits::holds_card_number(&name) { "…".to_owned() } else { name }
+}
+
+fn is_something(value: &Value) -> bool {
+    value.is_true() && value.to_string() != "false"
+}
+
+/// Reads marks one after the other.
+struct Reader<'t> {
+    rest: &'t str,
+    marks: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn parts(&mut self, open: Option<&str>, depth: usize) -> Result<Vec<Part>, TemplateError> {
+        if depth > MAX_DEPTH {
+            return Err(TemplateError::TooDeep);
+        }
+        let mut parts = Vec::new();
+        loop {
+            let Some((before, _)) = self.rest.split_once("{{") else {
+                if open.is_some() {
+                    return Err(TemplateError::Unclosed);
+                }
+                push_text(&mut parts, self.rest);
+                return Ok(parts);
+            };
+            push_text(&mut parts, before);
+            self.rest = self.rest.get(before.len()..).unwrap_or_default();
+            let (sigil, inner) = self.mark()?;
+            match sigil {
+                '!' => {}
+                '>' => return Err(TemplateError::Partial),
+                '#' | '^' => {
+                    let inside = self.parts(Some(inner), depth + 1)?;
+                    let expression = checked(inner)?;
+                    parts.push(Part::Section { expression, inverted: sigil == '^', parts: inside });
+                }
+                '/' => match open {
+                    Some(name) if name == inner => return Ok(parts),
+                    Some(_) => return Err(TemplateError::Unclosed),
+                    None => return Err(TemplateError::NotOpened),
+                },
+                _ => parts.push(Part::Value { expression: checked(inner)?, raw: sigil != ' ' }),
+            }
+        }
+    }
+
+    /// The mark at which the rest begins: its kind, and what stands in it.
+    fn mark(&mut self) -> Result<(char, &'t str), TemplateError> {
+        self.marks += 1;
+        if self.marks > MAX_MARKS {
+            return Err(TemplateError::TooDeep);
+        }
+        let (open, close) = if self.rest.starts_with("{{{") { ("{{{", "}}}") } else { ("{{", "}}") };
+        let after = self.rest.strip_prefix(open).unwrap_or_default();
+        let (inner, rest) = after.split_once(close).ok_or(TemplateError::Unclosed)?;
+        self.rest = rest;
+        let inner = inner.trim();
+        if open.len() == 3 {
+            return Ok(('&', inner));
+        }
+        let sigil = inner.chars().next().filter(|c| matches!(c, '!' | '>' | '#' | '^' | '/' | '&'));
+        Ok(match sigil {
+            Some(sigil) => (sigil, inner.get(1..).unwrap_or_default().trim()),
+            None => (' ', inner),
+        })
+    }
+}
+
+fn push_text(parts: &mut Vec<Part>, text: &str) {
+    if !text.is_empty() {
+        parts.push(Part::Text(text.to_owned()));
+    }
+}
+
+/// A member's name with filters. The library's language could do more; nothing of it is let through.
+fn checked(expression: &str) -> Result<String, TemplateError> {
+    let mut quote = None;
+    for c in expression.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) if c == '\\' => return Err(TemplateError::Expression),
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '|' | '(' | ')' | ',' | ' ') => {}
+            None => return Err(TemplateError::Expression),
+        }
+    }
+    let begins = expression.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !begins || quote.is_some() || expression.len() > MAX_EXPRESSION {
+        return Err(TemplateError::Expression);
+    }
+    match ENVIRONMENT.compile_expression_owned(expression.to_owned()) {
+        Ok(_) => Ok(expression.to_owned()),
+        Err(error) => Err(kind_of(&error, expression)),
+    }
+}
+
+fn convert(value: &json::Value) -> Value {
+    match value {
+        json::Value::Null => Value::from(""),
+        json::Value::Bool(value) => Value::from(*value),
+        // Numbers keep their digits as they were written.
+        json::Value::Number(text) | json::Value::Text(text) => Value::from(text.as_str()),
+        json::Value::List(items) => Value::from(items.iter().map(convert).collect::<Vec<_>>()),
+        json::Value::Object(members) => Value::from(Values::of(members).0),
+    }
+}
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    filters::add(&mut environment);
+    environment
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARD: &str = r#"{"card_number":"4111111111111111","card_holder":"Ada \"A\" <K> & {{card_number}}","expiry":"06/31",
+        "n":1.50,"deep":{"a":"b"},"empty":"","no":false}"#;
+
+    fn render(template: &str, escape: Escape) -> Result<String, TemplateError> {
+        let members = json::Members::parse(CARD.as_bytes()).unwrap();
+        Template::parse(template)?.render(&Values::of(&members), escape, 2_000).map(|text| text.to_string())
+    }
+
+    fn plain(template: &str) -> String {
+        render(template, Escape::None).unwrap()
+    }
+
+    #[test]
+    fn values_stand_where_their_names_stood() {
+        assert_eq!(plain("<{{card_number}}>"), "<4111111111111111>");
+        assert_eq!(plain(r#"{"a":{"n":{{ n }}}}"#), r#"{"a":{"n":1.50}}"#);
+        assert_eq!(plain("{{deep.a}}{{! nothing }}{% if %}{# x #}"), "b{% if %}{# x #}");
+    }
+
+    #[test]
+    fn a_value_is_not_looked_through_again() {
+        assert!(plain("{{card_holder}}").ends_with("{{card_number}}"));
+    }
+
+    #[test]
+    fn values_are_escaped_for_their_place() {
+        let holder = |escape| render("{{card_holder}}", escape).unwrap();
+        assert_eq!(holder(Escape::Json), r#"Ada \"A\" <K> & {{card_number}}"#);
+        assert_eq!(holder(Escape::Xml), "Ada &quot;A&quot; &lt;K&gt; &amp; {{card_number}}");
+        assert_eq!(holder(Escape::Form), "Ada+%22A%22+%3CK%3E+%26+%7B%7Bcard_number%7D%7D");
+        assert_eq!(holder(Escape::Url), "Ada%20%22A%22%20%3CK%3E%20%26%20%7B%7Bcard%5Fnumber%7D%7D");
+        assert_eq!(render("{{{card_holder}}}", Escape::Xml).unwrap(), holder(Escape::None));
+        assert_eq!(render("{{& card_holder}}", Escape::Xml).unwrap(), holder(Escape::None));
+        assert_eq!(render("{{card_holder|xml}}", Escape::Json).unwrap(), holder(Escape::Xml));
+    }
+
+    #[test]
+    fn filters_write_what_acquirers_ask_for() {
+        for (template, expected) in [
+            ("{{expiry|month}}/{{expiry|year4}}", "06/2031"),
+            ("{{expiry|month1}}-{{expiry|year2}}", "6-31"),
+            ("{{expiry|digits}}", "0631"),
+            ("{{card_number|last4}} {{card_number|first6}}", "1111 411111"),
+            ("{{card_number|substr(4, 4)}}", "1111"),
+            ("{{deep.a|upper|pad(3,'0')}}", "00B"),
+            ("{{missing|default('x')}}", "x"),
+            ("{{deep.a|base64}}", "Yg=="),
+            ("{{card_number|replace('4111','')}}", "111111111111"),
+        ] {
+            assert_eq!(plain(template), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn sections_show_what_depends_on_a_member() {
+        assert_eq!(plain("{{#expiry}}a{{/expiry}}{{#cvv}}b{{/cvv}}{{^cvv}}c{{/cvv}}"), "ac");
+        assert_eq!(plain("{{#empty}}a{{/empty}}{{#no}}b{{/no}}{{#deep}}c{{/deep}}"), "c");
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        use TemplateError::{Expression, NotOpened, Partial, TooDeep, Unclosed, UnknownFilter};
+        for (template, error) in [
+            ("{{card_number", Unclosed),
+            ("{{card_number}", Unclosed),
+            ("{{{card_number}}", Unclosed),
+            ("{{#expiry}}", Unclosed),
+            ("{{#expiry}}{{#n}}{{/expiry}}{{/n}}", Unclosed),
+            ("{{/expiry}}", NotOpened),
+            ("{{> card}}", Partial),
+            ("{{}}", Expression),
+            ("{{card_number ~ card_number}}", Expression),
+            ("{{'a' * 100000}}", Expression),
+            ("{{card_number * 9}}", Expression),
+            ("{{a.b(1)}}", Expression),
+            ("{{n|unmask}}", UnknownFilter),
+        ] {
+            assert_eq!(render(template, Escape::None).unwrap_err(), error, "{template}");
+        }
+        assert_eq!(render(&"{{#n}}".repeat(20), Escape::None), Err(TooDeep));
+        assert_eq!(render(&"{{n}}".repeat(MAX_MARKS + 1), Escape::None), Err(TooDeep));
+    }
+
+    #[test]
+    fn an_unknown_member_is_named_and_a_number_is_not() {
+        assert_eq!(render("{{pin}}", Escape::None), Err(TemplateError::UnknownMember("pin".into())));
+        assert_eq!(render("{{deep.x}}", Escape::None), Err(TemplateError::UnknownMember("deep.x".into())));
+        let hidden = render("{{_4111111111111111}}", Escape::None);
+        assert_eq!(hidden, Err(TemplateError::UnknownMember("…".into())));
+    }
+
+    #[test]
+    fn the_result_is_bounded() {
+        assert_eq!(render(&"x".repeat(2_001), Escape::None), Err(TemplateError::TooLong(2_000)));
+    }
+}
