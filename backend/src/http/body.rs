@@ -37,7 +37,12 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
 
 /// A whole body, of at most a little more than is allowed, within the time that is allowed.
 pub async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
-    match tokio::time::timeout(SLOWEST, to_bytes(body, json::MAX_BYTES + 1)).await {
+    read_within(body, json::MAX_BYTES).await
+}
+
+/// The same with a limit of the call's own, in bytes.
+pub async fn read_within(body: Body, most: usize) -> Result<axum::body::Bytes, ApiError> {
+    match tokio::time::timeout(SLOWEST, to_bytes(body, most + 1)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_length(&error) => Err(JsonError::TooLarge.into()),
         Ok(Err(_)) => {

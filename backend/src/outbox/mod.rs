@@ -14,7 +14,7 @@ mod worker;
 use serde::{Deserialize, Serialize};
 
 pub use courier::{Courier, Receipt, Verdict};
-pub use webhook::{CHANNEL as WEBHOOK, WebhookCourier};
+pub use webhook::{CHANNEL as WEBHOOK, WebhookCourier, retry_after};
 pub use worker::Worker;
 
 use crate::core::Core;

@@ -110,7 +110,7 @@ fn verdict_of(error: &OutgoingError) -> Verdict {
 }
 
 /// Seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)

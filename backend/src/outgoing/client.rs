@@ -2,6 +2,8 @@
 //! than it was told to.
 
 use super::address::Allowed;
+use super::dedicated::Dedicated;
+use super::relay::{Relayed, Reply};
 use crate::tls;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -12,7 +14,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 const BODY_HEAD: usize = 1024;
 
 /// An HTTP client for addresses that came from outside.
@@ -88,6 +90,9 @@ pub enum OutgoingError {
     /// The answer is not UTF-8.
     #[error("the answer is not UTF-8 text")]
     NotText,
+    /// The answer is compressed, though nobody asked for that.
+    #[error("the answer is compressed, so that nobody can look through it")]
+    Compressed,
     /// The client could not be made.
     #[error("the HTTP client cannot be set up: {0}")]
     Setup(String),
@@ -104,6 +109,7 @@ impl OutgoingError {
             | Self::Timeout
             | Self::Status(_)
             | Self::TooLarge(_)
+            | Self::Compressed
             | Self::NotText => Fault::FarSide,
         }
     }
@@ -112,9 +118,18 @@ impl OutgoingError {
 impl Outgoing {
     /// Makes the client. Certificates are checked against the system's store.
     pub fn new(allowed: Allowed) -> Result<Self, OutgoingError> {
-        let allowed = Arc::new(allowed);
+        Self::with_tls(Arc::new(allowed), tls_config()?)
+    }
+
+    /// A client for one server, which may be called at the same addresses: with a certificate that it asks for, and
+    /// an authority that the system does not know.
+    pub fn dedicated(&self, settings: &Dedicated) -> Result<Self, OutgoingError> {
+        Self::with_tls(Arc::clone(&self.allowed), settings.tls_config()?)
+    }
+
+    fn with_tls(allowed: Arc<Allowed>, tls: rustls::ClientConfig) -> Result<Self, OutgoingError> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config()?)
+            .tls_backend_preconfigured(tls)
             .dns_resolver(CheckedResolver { allowed: Arc::clone(&allowed) })
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -185,6 +200,18 @@ impl Outgoing {
             body_head.extend(chunk.iter().take(BODY_HEAD - body_head.len()));
         }
         Ok(Answer { status: response.status().as_u16(), body_head, retry_after })
+    }
+
+    /// Sends what somebody else wrote and reads the whole answer, of at most `relayed.most` bytes. Any status is an
+    /// answer; a compressed body is none, since nobody could look through it.
+    pub async fn relay(&self, relayed: Relayed<'_>) -> Result<Reply, OutgoingError> {
+        self.check(relayed.url)?;
+        let method = reqwest::Method::from_bytes(relayed.method.as_bytes())
+            .map_err(|_| OutgoingError::Header(relayed.method.to_owned()))?;
+        let request = self.client.request(method, relayed.url.clone()).timeout(relayed.time);
+        let request = request.headers(header_map(relayed.headers)?).body(relayed.body);
+        let response = request.send().await.map_err(from_reqwest)?;
+        super::relay::read(response, relayed.most, relayed.room).await
     }
 
     /// Checks an address before it is kept: as `check`, and a name must not lead to private addresses only now.
@@ -263,9 +290,15 @@ fn tls_config() -> Result<rustls::ClientConfig, OutgoingError> {
     Ok(config.with_no_client_auth())
 }
 
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OutgoingError> {
-    // These belong to the client: set by hand they could make one message look like two.
-    const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+/// Whether a header of this name can be sent by a caller: it is valid, and not one that frames the message.
+pub fn is_header(name: &str) -> bool {
+    HeaderName::try_from(name).is_ok_and(|parsed| !OURS.contains(&parsed.as_str()))
+}
+
+// These belong to the client: set by hand they could make one message look like two.
+const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+
+pub(super) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OutgoingError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let refused = || OutgoingError::Header(name.clone());
@@ -296,7 +329,7 @@ async fn body(mut response: reqwest::Response, max_bytes: usize) -> Result<Vec<u
     Ok(body)
 }
 
-fn from_reqwest(error: reqwest::Error) -> OutgoingError {
+pub(super) fn from_reqwest(error: reqwest::Error) -> OutgoingError {
     // The client's own message ends with the address, and the address may hold a secret in its query.
     let error = error.without_url();
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);

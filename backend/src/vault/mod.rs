@@ -4,6 +4,7 @@ pub mod cards;
 pub mod charge;
 pub mod content;
 pub mod cvv;
+pub mod forward;
 pub mod keyring;
 pub mod keys;
 mod mask;
