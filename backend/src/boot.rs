@@ -28,6 +28,7 @@ use crate::notify::{FileMail, FileSms, Notifier, Sender, SmsGateway, Smtp};
 use crate::operations::{Operations, Owner, Routes, SANDBOX};
 use crate::outbox::{Courier, WebhookCourier, Worker};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
+use crate::proxy::{Proxy, ProxyCourier};
 use crate::requests::courier::MessageCourier;
 use crate::requests::{events, expiry};
 use crate::root_key::{self, RootKeyError};
@@ -42,6 +43,8 @@ use crate::vault;
 pub const MESSAGES: &str = "outbox";
 /// How long the delivery log is kept.
 const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long the answers to queued sends are kept.
+const SENDS_KEPT: Duration = Duration::from_hours(24);
 /// The most events that one sweep deletes, so that it keeps nobody waiting.
 const EVENTS_SWEPT: u32 = 2_000;
 
@@ -119,17 +122,22 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     let networks = settings.allowed_networks.clone();
     let allowed = Allowed { networks: networks.clone(), plain_http: false };
     let callbacks = Arc::new(Outgoing::new(Allowed { networks, plain_http: settings.http_callbacks })?);
-    let worker = Arc::new(Worker::new(core.clone(), couriers(settings, &core, &callbacks)?));
     let sandbox = Arc::new(Sandbox::new(core.clone(), &settings.public_url, settings.gateways.sandbox));
+    let outgoing = Outgoing::new(allowed)?;
+    let proxy = Arc::new(Proxy::new(outgoing.clone()));
+    let mut couriers = couriers(settings, &core, &callbacks)?;
+    couriers.push(Arc::new(ProxyCourier::new(core.clone(), Arc::clone(&proxy))));
+    let worker = Arc::new(Worker::new(core.clone(), couriers));
     Ok(App {
         operations: Arc::new(operations(settings, &core, &sandbox)?),
         sandbox,
         updater: updater(&core),
         core,
+        proxy,
         callbacks,
         worker,
         facts: FactsCache::default(),
-        outgoing: Outgoing::new(allowed)?,
+        outgoing,
         assets,
         page_assets,
         public_url: settings.public_url.clone(),
@@ -230,10 +238,12 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     app.facts.sweep(&app.core);
     app.core.passwords.sweep(now);
     access::tally::flush(&app.core).await;
+    app.proxy.sweep(now);
     let mut transaction = app.core.store.begin().await?;
     vault::terms::sweep(&app.core, &mut *transaction).await?;
+    let waiting = transaction.sweep_sends(now, now.minus(SENDS_KEPT), EVENTS_SWEPT).await?;
     // An hour's key may be in use for a moment after its hour: captures that were sealed but not committed.
-    let codes = transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
+    let codes = waiting + transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
     let results = transaction.sweep_results(now).await?;
     transaction.sweep_calls(now).await?;
     transaction.sweep_retrievals(now.minus(Duration::from_hours(24))).await?;

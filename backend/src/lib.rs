@@ -23,6 +23,7 @@ pub mod notify;
 pub mod operations;
 pub mod outbox;
 pub mod outgoing;
+pub mod proxy;
 pub mod requests;
 pub mod retrieve;
 pub mod root_key;

@@ -90,7 +90,7 @@ async fn shown(app: &TestApp, id: &str) -> Value {
 }
 
 /// `v1,` and the signature that a secret makes of what came.
-fn signature(secret: &str, call: &crate::receiver::Received) -> String {
+pub fn signature(secret: &str, call: &crate::receiver::Received) -> String {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let key = backend::crypto::Key32::from_slice(&key).unwrap();
     let signed = format!("{}.{}.{}", call.header("webhook-id"), call.header("webhook-timestamp"), call.text);

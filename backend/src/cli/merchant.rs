@@ -1,6 +1,9 @@
 //! `cardamom merchant …`
 
-use clap::Subcommand;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{CommandResult, print};
@@ -8,7 +11,10 @@ use crate::access::accounts::NewAccount;
 use crate::access::merchants::{self, Credentials, NewMerchant};
 use crate::boot;
 use crate::config::{Flags, Settings};
-use crate::model::{Scope, Scopes};
+use crate::core::Core;
+use crate::model::{Mode, Scope, Scopes};
+use crate::outgoing::Dedicated;
+use crate::proxy::hosts;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -35,18 +41,112 @@ pub enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Allow a host that the merchant's stored cards may be sent to.
+    AllowHost {
+        /// The merchant's name.
+        name: String,
+        /// The host, such as acquirer.example or acquirer.example:8443.
+        host: String,
+        /// A PEM file with the client certificate, its chain and its private key.
+        #[arg(long, value_name = "FILE")]
+        client_cert: Option<PathBuf>,
+        /// A PEM file with the authority of the host's certificate, where the system does not know it.
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+        #[command(flatten)]
+        modes: Modes,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Take the permission for a host back.
+    ForbidHost {
+        /// The merchant's name.
+        name: String,
+        /// The host.
+        host: String,
+        #[command(flatten)]
+        modes: Modes,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// List the hosts that are allowed for a merchant.
+    Hosts {
+        /// The merchant's name.
+        name: String,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+/// For which credentials a host is allowed: both kinds, unless one is named.
+#[derive(Args, Clone, Copy)]
+pub struct Modes {
+    /// Only for live cards.
+    #[arg(long, conflicts_with = "test")]
+    live: bool,
+    /// Only for test cards.
+    #[arg(long)]
+    test: bool,
+}
+
+impl Modes {
+    fn all(self) -> Vec<Mode> {
+        let wanted = [(Mode::Live, !self.test), (Mode::Test, !self.live)];
+        wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(mode, _)| mode).collect()
+    }
 }
 
 pub async fn run(command: Command) -> CommandResult {
-    let (name, json, cvv_read, flags) = match command {
-        Command::Create { name, json, cvv_read, flags } => (name, json, cvv_read, flags),
-        Command::Account { name, json, flags } => return add_account(&name, json, flags).await,
-    };
+    match command {
+        Command::Create { name, json, cvv_read, flags } => create(&name, json, cvv_read, flags).await,
+        Command::Account { name, json, flags } => add_account(&name, json, flags).await,
+        Command::AllowHost { name, host, client_cert, ca, modes, flags } => {
+            let settings = Dedicated { client: read(client_cert)?, authority: read(ca)? };
+            let core = open(flags).await?;
+            let host = hosts::allow(&core, &name, &modes.all(), &host, &settings).await?;
+            print(&format!("Cards of {name} may be sent to {host}.\n"))
+        }
+        Command::ForbidHost { name, host, modes, flags } => {
+            let core = open(flags).await?;
+            if hosts::forbid(&core, &name, &modes.all(), &host).await? {
+                print(&format!("Cards of {name} are not sent to {host} any more.\n"))
+            } else {
+                Err("this host was not allowed".into())
+            }
+        }
+        Command::Hosts { name, flags } => list(&name, flags).await,
+    }
+}
+
+async fn open(flags: Flags) -> Result<Core, Box<dyn std::error::Error>> {
+    Ok(boot::core(&Settings::load(flags)?, false).await?)
+}
+
+fn read(file: Option<PathBuf>) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let Some(file) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(&file);
+    text.map(Some).map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
+}
+
+async fn list(name: &str, flags: Flags) -> CommandResult {
+    let core = open(flags).await?;
+    let mut text = String::new();
+    for mode in [Mode::Live, Mode::Test] {
+        for host in hosts::list_of(&core, name, mode).await? {
+            let own = if host.sealed.is_empty() { "" } else { "  own certificate" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{:<5} {}{own}", mode.as_str(), host.host);
+        }
+    }
+    print(&text)
+}
+
+async fn create(name: &str, json: bool, cvv_read: bool, flags: Flags) -> CommandResult {
     let settings = Settings::load(flags)?;
     let core = boot::core(&settings, settings.database_url.is_none()).await?;
     let scopes = if cvv_read { Scopes::usual().with(Scope::CvvRead) } else { Scopes::usual() };
-    let made = merchants::create(&core, &name, scopes).await?;
-    print(&if json { as_json(&made) } else { as_text(&name, &made) })
+    let made = merchants::create(&core, name, scopes).await?;
+    print(&if json { as_json(&made) } else { as_text(name, &made) })
 }
 
 async fn add_account(name: &str, json: bool, flags: Flags) -> CommandResult {

@@ -17,6 +17,8 @@ use crate::model::Refusal;
 use crate::model::retrieve::Ended;
 use crate::outbox::OutboxError;
 use crate::outbox::log::ResendError;
+use crate::outgoing::{Fault, OutgoingError};
+use crate::proxy::ProxyError;
 use crate::requests::RequestError;
 use crate::retrieve::RetrieveError;
 use crate::storage::StoreError;
@@ -351,6 +353,35 @@ impl From<RetrieveError> for ApiError {
                 gone("key_changed", "This retrieve endpoint ended when its key's passphrase changed.")
             }
             RetrieveError::Vault(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProxyError> for ApiError {
+    fn from(error: ProxyError) -> Self {
+        match error {
+            ProxyError::Invalid(errors) => errors.into(),
+            ProxyError::NotAllowed => Self::new(
+                StatusCode::FORBIDDEN,
+                "host_not_allowed",
+                "The operator has not allowed this host for this merchant.",
+            ),
+            ProxyError::Unknown => Self::not_found(),
+            ProxyError::Unstorable(errors) => {
+                let detail = "The server's answer holds no card that can be stored.";
+                Self { errors, ..Self::new(StatusCode::BAD_GATEWAY, "unstorable", detail) }
+            }
+            ProxyError::Call(OutgoingError::Timeout) => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "proxy_timeout",
+                "The server did not answer in time; it may have received the message.",
+            ),
+            ProxyError::Call(error) if error.fault() == Fault::Operator => Self::internal(&error),
+            ProxyError::Call(error) => {
+                let code = if error.fault() == Fault::Caller { "proxy_refused" } else { "proxy_failed" };
+                Self::new(StatusCode::BAD_GATEWAY, code, format!("Nothing came back: {error}."))
+            }
+            ProxyError::Vault(error) => error.into(),
         }
     }
 }

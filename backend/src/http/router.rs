@@ -28,6 +28,7 @@ use crate::gateways::sandbox::{Sandbox, acs};
 use crate::operations::Operations;
 use crate::outbox::Worker;
 use crate::outgoing::Outgoing;
+use crate::proxy::Proxy;
 use crate::transactions::updater::Updater;
 
 /// What handlers work with. Built once at start-up.
@@ -38,6 +39,8 @@ pub struct App {
     pub facts: FactsCache,
     /// The one client for outgoing calls.
     pub outgoing: Outgoing,
+    /// What sends stored cards to other servers.
+    pub proxy: Arc<Proxy>,
     /// The client for webhooks and callbacks.
     pub callbacks: Arc<Outgoing>,
     /// Runs calls to gateways.
@@ -136,6 +139,12 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::account::change_password))
         .routes(routes!(v1::account::create, v1::account::list))
         .routes(routes!(v1::account::show, v1::account::revoke))
+        // Merchant backends: rules, and where cards may be sent.
+        .routes(routes!(v1::rule::create, v1::rule::list, v1::rule::delete))
+        .routes(routes!(v1::rule::operations))
+        .routes(routes!(v1::rule::preview))
+        .routes(routes!(v1::proxy::hosts))
+        .routes(routes!(v1::proxy::show))
         // Merchant backends: what was sent to them.
         .routes(routes!(v1::delivery::list))
         .routes(routes!(v1::delivery::show))
@@ -146,6 +155,9 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::company::show, v1::company::change))
         .layer(axum::middleware::from_fn(again::again))
         .layer(axum::middleware::from_fn(idempotency::vault))
+        // Merchant backends: cards on their way out and in. A message leaves once, so the call is not run again.
+        .routes(routes!(v1::proxy::post))
+        .routes(routes!(v1::proxy::get))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)

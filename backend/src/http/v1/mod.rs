@@ -6,7 +6,9 @@ pub mod company;
 pub mod delivery;
 pub mod form;
 pub mod key;
+pub mod proxy;
 pub mod retrieve;
+pub mod rule;
 pub mod vault;
 pub mod wire;
 

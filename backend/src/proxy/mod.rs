@@ -1,0 +1,143 @@
+//! The proxy: a stored card is put into a message that a merchant wrote, and sent to a server that the operator
+//! allowed for this merchant (spec A.7, security rules 10, 12, 21).
+
+mod courier;
+mod fill;
+pub mod hosts;
+mod queue;
+mod request;
+mod scan;
+mod send;
+mod smart;
+mod store;
+
+pub use courier::ProxyCourier;
+pub use queue::{Outcome, enqueue, find};
+pub use request::{MAX_BODY, Wish};
+pub use send::{Order, Sent, Shown, send};
+pub use store::{Taken, fetch};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::crypto::CryptoError;
+use crate::model::{HostId, Timestamp};
+use crate::outbox::OutboxError;
+use crate::outgoing::{Outgoing, OutgoingError};
+use crate::storage::StoreError;
+use crate::templates::TemplateError;
+use crate::vault::{Invalid, TimedCache, VaultError};
+
+/// The channel of queued sends.
+pub const CHANNEL: &str = "proxy";
+/// How long a server may take that somebody waits for: the whole call ends within 20 seconds.
+const TIME: Duration = Duration::from_secs(18);
+/// The largest answer, in bytes.
+pub const MAX_ANSWER: usize = 1024 * 1024;
+/// So many calls with large bodies are under way at once on a node; the others wait. With it the memory that they
+/// take is bounded, however many there are.
+const LARGE: usize = 16;
+/// How long a client with a certificate of its own is kept.
+const CLIENT_LIFE: Duration = Duration::from_mins(5);
+
+/// What sending needs on a node.
+pub struct Proxy {
+    client: Outgoing,
+    dedicated: TimedCache<HostId, Outgoing>,
+    room: Semaphore,
+}
+
+/// Why nothing was sent, or nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Values were refused.
+    #[error("values were refused")]
+    Invalid(Vec<Invalid>),
+    /// The operator has not allowed this host for the merchant.
+    #[error("the host is not allowed")]
+    NotAllowed,
+    /// No such send.
+    #[error("unknown send")]
+    Unknown,
+    /// The server was called without an answer of use.
+    #[error(transparent)]
+    Call(#[from] OutgoingError),
+    /// The answer holds no card that could be stored.
+    #[error("the answer cannot be stored")]
+    Unstorable(Vec<Invalid>),
+    /// The vault refused or failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<Invalid> for ProxyError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}
+
+impl From<StoreError> for ProxyError {
+    fn from(error: StoreError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+impl From<CryptoError> for ProxyError {
+    fn from(error: CryptoError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+impl From<OutboxError> for ProxyError {
+    fn from(error: OutboxError) -> Self {
+        match error {
+            OutboxError::Store(error) => error.into(),
+            OutboxError::Crypto(error) => error.into(),
+        }
+    }
+}
+
+/// A template's problem at a place of the call.
+fn template_problem(at: &str, error: &TemplateError) -> Invalid {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let sentence =
+        chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()));
+    Invalid::new(at, error.code(), sentence)
+}
+
+impl Proxy {
+    /// With the client that refuses private addresses.
+    pub fn new(client: Outgoing) -> Self {
+        Self { client, dedicated: TimedCache::new(CLIENT_LIFE, 64), room: Semaphore::new(LARGE) }
+    }
+
+    /// Waits for room for a call with a large body.
+    pub async fn room(&self) -> Option<SemaphorePermit<'_>> {
+        self.room.acquire().await.ok()
+    }
+
+    /// Forgets clients that nobody has used for a while.
+    pub fn sweep(&self, now: Timestamp) {
+        self.dedicated.sweep(now);
+    }
+
+    fn dedicated(
+        &self,
+        id: &HostId,
+        settings: &crate::outgoing::Dedicated,
+        now: Timestamp,
+    ) -> Result<Arc<Outgoing>, OutgoingError> {
+        if settings.is_empty() {
+            return Ok(Arc::new(self.client.clone()));
+        }
+        if let Some(known) = self.dedicated.find(id, now) {
+            return Ok(known);
+        }
+        let made = Arc::new(self.client.dedicated(settings)?);
+        self.dedicated.keep(id.clone(), Arc::clone(&made), now);
+        Ok(made)
+    }
+}

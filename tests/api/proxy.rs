@@ -1,0 +1,444 @@
+//! Stored cards sent to other servers at once: to the byte, only where the operator allows, and nothing of a number
+//! in what comes back.
+
+use backend::config::Settings;
+use backend::model::Scope;
+use backend::outgoing::Dedicated;
+use backend::proxy::hosts;
+use serde_json::{Value, json};
+
+use crate::acquirer::Acquirer;
+use crate::app::{Endpoint, NUMBER, OTHER_NUMBER, PASSPHRASE, TestApp, text};
+use crate::client::{Answer, Call, Client};
+
+on_both_engines! {
+    with open;
+    a_card_arrives_to_the_byte,
+    address_and_headers_are_templates_too,
+    a_code_is_used_once_and_gone,
+    a_code_stays_where_its_terms_do_not_let_it_go,
+    a_message_that_cannot_be_filled_uses_no_code,
+    a_number_that_comes_back_is_replaced_by_its_token,
+    what_is_shown_of_a_message_is_masked,
+    rules_change_what_is_sent,
+    only_allowed_hosts_are_called,
+    the_host_does_not_come_out_of_a_member,
+    a_line_break_does_not_reach_a_header,
+    templates_that_are_none_are_refused,
+    answers_that_cannot_be_looked_through_are_refused,
+    a_redirect_is_an_answer,
+    a_key_with_a_passphrase_needs_it,
+    the_scope_is_needed_and_cards_of_others_are_unknown,
+    every_use_is_audited_before_it_leaves,
+}
+
+/// The acquirer stands on loopback, and so do webhooks.
+pub fn open(settings: &mut Settings) {
+    settings.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    settings.http_callbacks = true;
+}
+
+/// An acquirer that is allowed, and the token of a card `r1` of the managed key.
+pub async fn prepared(app: &TestApp) -> (Acquirer, String) {
+    let acquirer = Acquirer::start().await;
+    acquirer.allow(app).await;
+    (acquirer, app.card().await)
+}
+
+/// The target of a call for that card; `more` begins with `&` or is empty.
+pub fn target(token: &str, more: &str) -> String {
+    format!("/v1/proxy/post?user=managed&token={token}&reference=r1{more}")
+}
+
+/// A call's body.
+pub fn message(acquirer: &Acquirer, kind: &str, body: &str) -> Value {
+    let headers = json!([{ "Content-Type": kind }, { "X-Api-Key": "k" }]);
+    json!({ "request": { "method": "POST", "url": acquirer.url("/pay"), "headers": headers, "body": body } })
+}
+
+async fn now(app: &TestApp, token: &str, body: Value) -> Answer {
+    app.merchant.post(&target(token, "&synchronous=true"), body).await
+}
+
+/// A card whose members have to be escaped in every notation; answers its token.
+async fn awkward(app: &TestApp) -> String {
+    let card =
+        json!({ "card_number": NUMBER, "card_holder": "Ada \"A\" <King> & Co/ü", "card_expiry": "06-2031" });
+    text(&app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok()["token"])
+}
+
+async fn a_card_arrives_to_the_byte(app: TestApp) {
+    let acquirer = Acquirer::start().await;
+    acquirer.allow(&app).await;
+    let token = awkward(&app).await;
+    for (kind, template, expected) in [
+        (
+            "application/json",
+            r#"{"pan":"{{card_number}}","m":{{expiry|month1}},"y":"{{expiry|year2}}","n":"{{card_holder}}"}"#,
+            r#"{"pan":"4111111111111111","m":6,"y":"31","n":"Ada \"A\" <King> & Co/ü"}"#,
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "card[number]={{card_number}}&exp={{expiry|month}}{{expiry|year4}}&name={{card_holder}}",
+            "card[number]=4111111111111111&exp=062031&name=Ada+%22A%22+%3CKing%3E+%26+Co%2F%C3%BC",
+        ),
+        (
+            "text/xml; charset=utf-8",
+            "<pay><pan>{{number}}</pan><name>{{card_holder}}</name></pay>",
+            "<pay><pan>4111111111111111</pan><name>Ada &quot;A&quot; &lt;King&gt; &amp; Co/ü</name></pay>",
+        ),
+    ] {
+        let before = acquirer.taken();
+        let answer = now(&app, &token, message(&acquirer, kind, template)).await.ok();
+        assert_eq!((&answer["status"], &answer["status_code"]), (&json!("200"), &json!(200)));
+        assert_eq!((&answer["body"], &answer["state"]), (&json!("ok"), &json!("answered")));
+        app.merchant.post(&target(&token, ""), message(&acquirer, kind, template)).await.ok();
+        app.deliver().await;
+        let calls = acquirer.calls().split_off(before);
+        assert_eq!(calls.len(), 2, "at once, and queued");
+        for call in calls {
+            assert_eq!(call.text(), expected);
+            assert_eq!((call.line(), call.header("content-type")), ("POST /pay HTTP/1.1", kind));
+            assert_eq!(call.header("x-api-key"), "k");
+            assert!(call.header("idempotency-key").starts_with("snd_"));
+        }
+    }
+}
+
+async fn address_and_headers_are_templates_too(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let url = acquirer.url("/cards/{{token|first6}}?order={{order}}&d={{extra_data.deep.a}}");
+    let request = json!({
+        "method": "put", "url": url, "headers": [{ "X-Last": "{{card_number|last4}}" }, { "Idempotency-Key": "mine" }],
+        "body": { "pan": "{{card_number}}" }, "extra_data": { "order": "a b/c", "deep": { "a": 7 } }
+    });
+    now(&app, &token, json!({ "request": request })).await.ok();
+    let call = acquirer.calls().remove(0);
+    assert_eq!(call.line(), format!("PUT /cards/{}?order=a%20b%2Fc&d=7 HTTP/1.1", &token[..6]));
+    assert_eq!((call.header("x-last"), call.header("idempotency-key")), ("1111", "mine"));
+    assert_eq!(call.header("content-type"), "application/json");
+    assert_eq!(call.text(), r#"{"pan":"4111111111111111"}"#);
+}
+
+async fn a_code_is_used_once_and_gone(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    // The form asks for nothing but the code.
+    let hidden = json!({ "visible": false });
+    let fields = json!({ "card_number": hidden, "card_holder": hidden, "expiry": hidden });
+    let form = app.merchant.post("/v1/capture/iframe", json!({ "field_options": fields })).await.ok();
+    let endpoint = app.endpoint(&format!("&token={token}&reference=r1")).await;
+    let submit =
+        Call::new("POST", &format!("/v1/capture/iframe/{}?unique_id={}", text(&form["id"]), endpoint.id))
+            .header("x-capture-secret", &endpoint.secret)
+            .json(&json!({ "cvv": "737" }));
+    app.anonymous.send(submit).await.ok();
+
+    let body = message(&acquirer, "application/json", r#"{"cvc":"{{cvv}}","pan":"{{card_number}}"}"#);
+    now(&app, &token, body.clone()).await.ok();
+    assert_eq!(acquirer.calls()[0].text(), r#"{"cvc":"737","pan":"4111111111111111"}"#);
+    now(&app, &token, body).await.refused(409, "no_code");
+    assert_eq!(acquirer.taken(), 1);
+    let mut transaction = app.app.core.store.read().await.unwrap();
+    let card = app.stored_cards("managed").await[0].id.clone();
+    assert!(transaction.find_cvv(app.id.clone(), card).await.unwrap().is_none());
+}
+
+/// The card with a code.
+async fn with_code(app: &TestApp, token: &str) {
+    let endpoint = app.endpoint(&format!("&token={token}&reference=r1")).await;
+    endpoint.capture(json!({ "cvv": "737" })).await.ok();
+}
+
+async fn a_code_stays_where_its_terms_do_not_let_it_go(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    with_code(&app, &token).await;
+    let terms = |host: &str| json!({ "CvvRetentionPolicyList": [{ "DestinationType": "HostName", "DestinationData": host, "Quota": 1 }] });
+    let policy = format!("/api/payments/paycard/{token}/cvv/Restriction?ref=r1");
+    app.merchant.put(&policy, terms("elsewhere.example")).await.is(200);
+    let body = message(&acquirer, "application/json", "{{cvv}}");
+    now(&app, &token, body.clone()).await.refused(409, "no_code");
+    // Without a place for the code the card may go there all the same.
+    now(&app, &token, message(&acquirer, "application/json", "{{card_number}}")).await.ok();
+    app.merchant.put(&policy, terms("127.0.0.1")).await.is(200);
+    now(&app, &token, body.clone()).await.ok();
+    assert_eq!(acquirer.calls()[1].text(), "737");
+    now(&app, &token, body).await.refused(409, "no_code");
+}
+
+async fn a_message_that_cannot_be_filled_uses_no_code(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    with_code(&app, &token).await;
+    let wrong = message(&acquirer, "application/json", "{{cvv}}{{nothing}}");
+    now(&app, &token, wrong).await.refused(400, "invalid").at("/request/body", "unknown_member");
+    now(&app, &token, message(&acquirer, "application/json", "{{#cvv}}{{cvv}}{{/cvv}}")).await.ok();
+    assert_eq!(acquirer.calls()[0].text(), "737");
+}
+
+async fn a_number_that_comes_back_is_replaced_by_its_token(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let back = format!("{{\"pan\":\"{NUMBER}\",\"as\":\"4111 1111 1111 1111\",\"new\":\"{OTHER_NUMBER}\"}}");
+    for queued in [false, true] {
+        acquirer.answers(402, &[("X-Pan", NUMBER)], back.as_bytes());
+        let body = message(&acquirer, "application/json", "{{card_number}}");
+        let answer = if queued {
+            let id = text(&app.merchant.post(&target(&token, ""), body).await.ok()["id"]);
+            app.deliver().await;
+            app.merchant.get(&format!("/v1/proxy/{id}")).await.ok()
+        } else {
+            now(&app, &token, body).await.ok()
+        };
+        let expected = format!("{{\"pan\":\"{token}\",\"as\":\"{token}\",\"new\":\"555555••••••4444\"}}");
+        assert_eq!(
+            (&answer["status_code"], &answer["body"]),
+            (&json!(402), &json!(expected)),
+            "queued {queued}"
+        );
+        assert!(answer["headers"].as_array().unwrap().contains(&json!({ "x-pan": token })));
+        assert!(!answer.to_string().contains(NUMBER));
+    }
+}
+
+async fn what_is_shown_of_a_message_is_masked(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    with_code(&app, &token).await;
+    let body = r#"{"pan":"{{card_number}}","cvc":"{{cvv}}","name":"{{card_holder}}","exp":"{{expiry}}"}"#;
+    let body = message(&acquirer, "application/json", body);
+    let answer = app.merchant.post(&target(&token, "&synchronous=true&debug=true"), body).await.ok();
+    let shown = &answer["populated_template"];
+    let expected = r#"{"pan":"411111••••••1111","cvc":"•••","name":"A•• K•••","exp":"06/31"}"#;
+    assert_eq!((&shown["body"], &shown["url"]), (&json!(expected), &json!(acquirer.url("/pay"))));
+    assert!(acquirer.calls()[0].text().contains(NUMBER), "it is sent all the same");
+}
+
+async fn rules_change_what_is_sent(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let encode = json!({ "operations": [
+        { "name": "encode", "input_field": "pan64", "order_position": 2 },
+        { "name": "noop", "input_field": "card_number", "output_field": "pan64", "order_position": 1 }] });
+    app.merchant.post("/v1/rule?id=b64", encode).await.ok();
+    let body = message(&acquirer, "application/json", "{{pan64}}");
+    let answer =
+        app.merchant.post(&target(&token, "&synchronous=true&rules=b64&debug=true"), body.clone()).await.ok();
+    assert!(!answer.to_string().contains("NDEx"), "{answer}");
+    app.merchant.post(&target(&token, "&rules=b64"), body.clone()).await.ok();
+    // What is queued keeps the rule as it was.
+    app.merchant.delete("/v1/rule?id=b64").await.ok();
+    app.deliver().await;
+    assert!(acquirer.calls().iter().all(|call| call.text() == "NDExMTExMTExMTExMTExMQ=="));
+    assert_eq!(acquirer.taken(), 2);
+    let unknown = app.merchant.post(&target(&token, "&rules=b64"), body).await;
+    unknown.refused(400, "invalid").at("/rules", "unknown");
+}
+
+async fn only_allowed_hosts_are_called(app: TestApp) {
+    let token = app.card().await;
+    let acquirer = Acquirer::start().await;
+    let body = message(&acquirer, "application/json", "{{card_number}}");
+    now(&app, &token, body.clone()).await.refused(403, "host_not_allowed");
+    app.merchant.post(&target(&token, ""), body.clone()).await.refused(403, "host_not_allowed");
+    acquirer.allow(&app).await;
+    // Another port is another server.
+    let mut elsewhere = body.clone();
+    elsewhere["request"]["url"] = json!("https://127.0.0.1/pay");
+    now(&app, &token, elsewhere).await.refused(403, "host_not_allowed");
+    now(&app, &token, body.clone()).await.ok();
+    let listed = app.merchant.get("/v1/proxy/hosts").await.ok();
+    assert_eq!((&listed[0]["host"], &listed[0]["own_tls"]), (&json!(acquirer.host), &json!(true)));
+    assert_eq!(app.other_merchant().await.get("/v1/proxy/hosts").await.ok(), json!([]));
+    let modes = [backend::model::Mode::Live];
+    assert!(hosts::forbid(&app.app.core, "Shop", &modes, &acquirer.host).await.unwrap());
+    now(&app, &token, body).await.refused(403, "host_not_allowed");
+    assert_eq!(acquirer.taken(), 1);
+    let refused = app.audit().await.into_iter().filter(|entry| entry.action == "proxy.host").count();
+    assert_eq!(refused, 4);
+}
+
+async fn the_host_does_not_come_out_of_a_member(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let mut body = message(&acquirer, "application/json", "{{card_number}}");
+    for (url, code) in [
+        ("https://{{extra_data.host}}/pay".to_owned(), "host"),
+        (format!("https://{}{{{{token}}}}", acquirer.host), "host"),
+        (format!("https://{}@evil.example/", acquirer.host), "url"),
+        (acquirer.url("/{{cvv}}"), "secret"),
+        (acquirer.url("/{{card_number}}"), "secret"),
+        ("http://127.0.0.1/".to_owned(), "url"),
+    ] {
+        body["request"]["url"] = json!(url);
+        now(&app, &token, body.clone()).await.refused(400, "invalid").at("/request/url", code);
+    }
+    assert_eq!(acquirer.taken(), 0);
+}
+
+async fn a_line_break_does_not_reach_a_header(app: TestApp) {
+    let (acquirer, _) = prepared(&app).await;
+    let card = json!({ "card_number": NUMBER, "note": "a\r\nX-Evil: 1", "reference": "r2" });
+    let stored = app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok();
+    let mut body = message(&acquirer, "application/json", "{{note}}");
+    body["request"]["headers"] = json!([{ "X-Note": "{{note}}" }]);
+    let answer = now(&app, &text(&stored["token"]), body).await;
+    answer.refused(400, "invalid").at("/request/headers/0", "header");
+    assert_eq!(acquirer.taken(), 0);
+}
+
+async fn templates_that_are_none_are_refused(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    for (template, code) in [
+        ("{{card_numbr}}".to_owned(), "unknown_member"),
+        ("{{card_number".to_owned(), "template"),
+        ("{{#cvv}}".to_owned(), "template"),
+        ("{{> body}}".to_owned(), "template"),
+        ("{{card_number|unmask}}".to_owned(), "unknown_filter"),
+        (NUMBER.to_owned(), "holds_number"),
+        ("x".repeat(1024 * 1024 + 1), "too_long"),
+        ("{{card_holder}}".repeat(2_001), "template"),
+    ] {
+        let answer = now(&app, &token, message(&acquirer, "application/json", &template)).await;
+        answer.refused(400, "invalid").at("/request/body", code);
+    }
+    let huge = message(&acquirer, "application/json", &"x".repeat(3 * 1024 * 1024));
+    now(&app, &token, huge).await.refused(413, "too_large");
+    // A megabyte goes through, and marks in a member stay as they are.
+    let card = json!({ "card_number": NUMBER, "card_holder": "{{card_number}}" });
+    let stored = app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok();
+    let most = format!("{}{{{{card_holder}}}}", "x".repeat(1024 * 1024 - 15));
+    now(&app, &text(&stored["token"]), message(&acquirer, "text/plain", &most)).await.ok();
+    assert_eq!(acquirer.taken(), 1);
+    let sent = acquirer.calls().remove(0).text();
+    assert_eq!(sent.len(), 1024 * 1024);
+    assert!(sent.ends_with("x{{card_number}}"));
+}
+
+async fn answers_that_cannot_be_looked_through_are_refused(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let body = || message(&acquirer, "application/json", "{{card_number}}");
+    // A few bytes that would become very many.
+    acquirer.answers(200, &[("Content-Encoding", "gzip")], &[0x1f, 0x8b, 8, 0]);
+    now(&app, &token, body()).await.refused(502, "proxy_failed");
+    let endless = [b"HTTP/1.1 200 X\r\n\r\n".as_slice(), &vec![b'x'; 2 * 1024 * 1024]].concat();
+    acquirer.answers_raw(endless);
+    now(&app, &token, body()).await.refused(502, "proxy_failed");
+    acquirer.answers_raw(b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\nbroken off".to_vec());
+    now(&app, &token, body()).await.refused(502, "proxy_failed");
+    acquirer.answers(200, &[], &vec![b'x'; 1024 * 1024]);
+    assert_eq!(now(&app, &token, body()).await.ok()["body"].as_str().unwrap().len(), 1024 * 1024);
+}
+
+async fn a_redirect_is_an_answer(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    acquirer.answers(307, &[("Location", &acquirer.url("/elsewhere"))], b"");
+    let answer = now(&app, &token, message(&acquirer, "application/json", "{{card_number}}")).await.ok();
+    assert_eq!((&answer["status_code"], acquirer.taken()), (&json!(307), 1));
+}
+
+async fn a_key_with_a_passphrase_needs_it(app: TestApp) {
+    let acquirer = Acquirer::start().await;
+    acquirer.allow(&app).await;
+    app.key().await;
+    let card = json!({ "card_number": NUMBER });
+    let stored = app.merchant.post(&format!("/v1/vault?user=shop&passphrase={PASSPHRASE}"), card).await.ok();
+    let call = |passphrase: &str, more: &str| {
+        let target = format!("/v1/proxy/post?user=shop&token={}{more}", text(&stored["token"]));
+        let body = message(&acquirer, "application/json", "{{card_number}}");
+        Call::new("POST", &target).header("x-vault-passphrase", passphrase).json(&body)
+    };
+    app.merchant.send(call("wrong", "&synchronous=true")).await.refused(403, "wrong_passphrase");
+    app.merchant.send(call("wrong", "")).await.refused(403, "wrong_passphrase");
+    app.merchant.send(call(PASSPHRASE, "&synchronous=true")).await.ok();
+    app.merchant.send(call(PASSPHRASE, "")).await.ok();
+    app.deliver().await;
+    assert_eq!(acquirer.calls().iter().map(crate::acquirer::Got::text).collect::<Vec<_>>(), [NUMBER, NUMBER]);
+}
+
+async fn the_scope_is_needed_and_cards_of_others_are_unknown(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let body = message(&acquirer, "application/json", "{{card_number}}");
+    let reader: Client = app.with_scopes(&[Scope::CardRead, Scope::CardWrite]).await;
+    for path in [target(&token, ""), "/v1/proxy/get?user=managed".to_owned()] {
+        let refused = reader.post(&path, body.clone()).await;
+        assert!(refused.refused(403, "forbidden").0["detail"].as_str().unwrap().contains("proxy"));
+    }
+    reader.get("/v1/proxy/snd_none").await.refused(403, "forbidden");
+    reader.get("/v1/proxy/hosts").await.refused(403, "forbidden");
+    // The other mode has the host and not the card; the other merchant has neither.
+    app.test_mode.post(&target(&token, "&synchronous=true"), body.clone()).await.refused(404, "not_found");
+    let other = app.other_merchant().await;
+    other.post(&target(&token, ""), body.clone()).await.refused(403, "host_not_allowed");
+    let id = text(&app.merchant.post(&target(&token, ""), body).await.ok()["id"]);
+    for stranger in [&other, &app.test_mode] {
+        stranger.get(&format!("/v1/proxy/{id}")).await.refused(404, "not_found");
+    }
+    assert_eq!(app.merchant.get(&format!("/v1/proxy/{id}")).await.ok()["state"], "queued");
+}
+
+async fn every_use_is_audited_before_it_leaves(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let body = message(&acquirer, "application/json", "{{card_number}}");
+    now(&app, &token, body.clone()).await.ok();
+    app.merchant.post(&target(&token, ""), body).await.ok();
+    app.deliver().await;
+    let card = app.stored_cards("managed").await[0].id.to_string();
+    let entries = app.audit().await.into_iter().filter(|entry| entry.object == card);
+    let actions: Vec<_> = entries.map(|entry| entry.action.to_string()).collect();
+    assert_eq!(actions, ["card.store", "proxy.send", "proxy.queue", "proxy.send"]);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_whoever_asks_for_it() {
+    let app = TestApp::on_sqlite_with(open).await;
+    let acquirer = Acquirer::that_asks_for_a_certificate().await;
+    let token = app.card().await;
+    let body = message(&acquirer, "application/json", "{{card_number}}");
+    acquirer.allow(&app).await;
+    now(&app, &token, body.clone()).await.refused(502, "proxy_failed");
+    acquirer.allow_with(&app, Some(acquirer.pem("client.pem"))).await;
+    now(&app, &token, body).await.ok();
+    assert_eq!(acquirer.calls()[0].text(), NUMBER);
+    let key = acquirer.pem("client-key.pem");
+    let inner = key.lines().nth(1).unwrap().as_bytes().to_vec();
+    assert!(!app.bytes_on_disk().windows(inner.len()).any(|window| window == inner), "the key is sealed");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_not_trusted() {
+    let app = TestApp::on_sqlite_with(open).await;
+    let (acquirer, token) = (Acquirer::start().await, app.card().await);
+    let modes = [backend::model::Mode::Live];
+    hosts::allow(&app.app.core, "Shop", &modes, &acquirer.host, &Dedicated::default()).await.unwrap();
+    let body = message(&acquirer, "application/json", "{{card_number}}");
+    now(&app, &token, body).await.refused(502, "proxy_failed");
+    assert_eq!(acquirer.taken(), 0);
+}
+
+/// The address is checked at each call, whatever it was when the host was allowed or the send was queued.
+#[tokio::test]
+async fn a_host_that_leads_to_a_private_address_is_not_called() {
+    let app = TestApp::on_sqlite().await;
+    let (acquirer, token) = (Acquirer::start().await, app.card().await);
+    acquirer.allow(&app).await;
+    let localhost = acquirer.host.replace("127.0.0.1", "localhost");
+    let settings = Dedicated { client: None, authority: Some(acquirer.pem("cert.pem")) };
+    let modes = [backend::model::Mode::Live];
+    hosts::allow(&app.app.core, "Shop", &modes, &localhost, &settings).await.unwrap();
+    for host in [&acquirer.host, &localhost] {
+        let mut body = message(&acquirer, "application/json", "{{card_number}}");
+        body["request"]["url"] = json!(format!("https://{host}/pay"));
+        now(&app, &token, body.clone()).await.refused(502, "proxy_refused");
+        app.merchant.post(&target(&token, "&max_attempts=1"), body).await.ok();
+    }
+    app.deliver().await;
+    assert_eq!(acquirer.taken(), 0);
+}
+
+/// Captures go on by their own way; only what is needed here.
+#[tokio::test]
+async fn captures_are_changed_by_the_rules_of_their_endpoint() {
+    let app = TestApp::on_sqlite().await;
+    let upper = json!({ "operations": [{ "name": "format", "input_field": "note", "arguments": { "format": "<{}>" } }] });
+    app.merchant.post("/v1/rule?id=angle", upper).await.ok();
+    let endpoint: Endpoint = app.endpoint("&rules=angle").await;
+    app.merchant.delete("/v1/rule?id=angle").await.ok();
+    let stored = endpoint.capture(json!({ "card_number": NUMBER, "note": "x" })).await.ok();
+    let read = app.read(&text(&stored["token"]), &text(&stored["reference"])).await;
+    assert_eq!(read["note"], "<x>");
+}
