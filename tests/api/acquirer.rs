@@ -1,6 +1,6 @@
 //! A server that plays an acquirer: TLS with a certificate of its own, calls kept to the byte, answers as told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +39,8 @@ struct Book {
     answers: Mutex<VecDeque<Vec<u8>>>,
     taken: watch::Sender<usize>,
     held: watch::Sender<bool>,
+    /// The bodies that were answered as usual.
+    accepted: watch::Sender<BTreeSet<String>>,
 }
 
 /// A call as it came.
@@ -131,6 +133,14 @@ impl Acquirer {
     /// What came so far.
     pub fn calls(&self) -> Vec<Got> {
         self.book.calls.lock().unwrap().clone()
+    }
+
+    /// Waits until calls with all of these bodies were answered as usual.
+    pub async fn wait_until_accepted(&self, bodies: &BTreeSet<String>) {
+        let mut accepted = self.book.accepted.subscribe();
+        let all = accepted.wait_for(|accepted| accepted.is_superset(bodies));
+        let lost = || bodies.difference(&self.book.accepted.borrow()).cloned().collect::<Vec<_>>();
+        assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "lost: {:?}", lost());
     }
 
     /// How many calls came.
@@ -230,6 +240,7 @@ where
             return Ok(());
         }
     }
+    let body = String::from_utf8_lossy(&got.body).into_owned();
     book.calls.lock().unwrap().push(got);
     book.taken.send_modify(|taken| *taken += 1);
     let told = book.answers.lock().unwrap().pop_front();
@@ -238,8 +249,11 @@ where
     let answer = if *book.held.borrow() {
         book.held.subscribe().wait_for(|held| !held).await.unwrap();
         busy
+    } else if let Some(told) = told {
+        told
     } else {
-        told.unwrap_or(usual)
+        book.accepted.send_modify(|accepted| _ = accepted.insert(body));
+        usual
     };
     stream.write_all(&answer).await?;
     stream.shutdown().await

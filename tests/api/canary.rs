@@ -51,6 +51,7 @@ async fn no_canary_is_left(mut server: Server) {
     answers.extend(form_calls(&merchant).await);
     answers.extend(page_calls(&merchant).await);
     answers.extend(plain_form_calls(&merchant).await);
+    answers.extend(proxy_calls(&server, &merchant).await);
     answers.extend(stray_calls(&merchant).await);
     answers.extend(gateway_calls(&server).await);
     answers.extend(invoice_calls(&server).await);
@@ -432,6 +433,45 @@ async fn invoice_calls(server: &Server) -> Vec<Answer> {
     answers.push(account.get(&format!("/payment-invoices/{CANARY}")).await);
     answers.push(server.anonymous().post(&format!("/payment/complete-auth/{CANARY}"), json!({})).await);
     answers
+}
+
+/// A card with its code waits to be sent to a server that is not there; rules see what they may not show.
+async fn proxy_calls(server: &Server, client: &Client) -> Vec<Answer> {
+    let host = "acquirer.invalid";
+    assert!(server.beside(&["merchant", "allow-host", "Shop", host]).await.success);
+    let base = format!("/v1/vault?user=shop&passphrase={PASSPHRASE}&reference=proxy");
+    let stored = client.post(&base, whole()).await;
+    let token = text(&stored.ok()["token"]);
+    let post = base.replace("/vault?", "/proxy/post?") + &format!("&token={token}&debug=true");
+    let call = |url: &str, body: &str| json!({ "request": { "url": url, "body": body } });
+    let all = "{{card_number}} {{cvv}} {{card_holder}} {{card_number|substr(4, 6)}}";
+    let url = format!("https://{host}/");
+    let rule = |name: &str, input: &str| json!({ "operations": [{ "name": name, "input_field": input, "output_field": "x" }], "sample": whole() });
+    let mut with_extra = call(&url, all);
+    with_extra["request"]["extra_data"] = json!({ "a": [CANARY], CANARY: 1, "cvv": CODE });
+    let sent = client.post(&post, call(&url, all)).await;
+    let id = text(&sent.ok()["id"]);
+    assert!(sent.text().contains("371449"), "the filled message is shown, masked");
+    vec![
+        stored,
+        sent,
+        client.get(&format!("/v1/proxy/{id}")).await,
+        client.get(&format!("/v1/proxy/{CANARY}")).await,
+        client.post(&post, call(&url, &format!("{all}{{{{nothing}}}}"))).await,
+        client.post(&post, call(&format!("{url}{{{{card_number}}}}"), all)).await,
+        client.post(&post, call(&format!("{url}{CANARY}"), CANARY)).await,
+        client.post(&post, call(&format!("https://{CANARY}.invalid/"), all)).await,
+        client.post(&post, with_extra).await,
+        client.post(&format!("{post}&rules={CANARY}"), call(&url, all)).await,
+        client.post(&post.replace("post?", "get?"), call(&format!("{url}{CANARY}"), all)).await,
+        client.post("/v1/rule/preview", rule("mask", "card_number")).await,
+        client.post("/v1/rule/preview", rule("stringify", "*")).await,
+        client.post("/v1/rule/preview", rule("encode", "card_number")).await,
+        client.post("/v1/rule/preview", rule("mask", "cvv")).await,
+        client.post(&format!("/v1/rule?id={CANARY}"), rule("noop", "a")).await,
+        client.post("/v1/rule?id=canary", rule(CANARY, CANARY)).await,
+        client.get(&format!("/v1/rule?id={CANARY}")).await,
+    ]
 }
 
 /// Places where no card belongs, and somebody puts one.

@@ -72,6 +72,34 @@ async fn a_merchant_can_be_read_by_a_person() {
 }
 
 #[tokio::test]
+async fn hosts_are_allowed_listed_and_forbidden() {
+    let data = folder();
+    let run_on =
+        async |arguments: &[&str]| run(&[arguments, &["--data-dir", path(&data)]].concat(), &[]).await;
+    assert!(run_on(&["merchant", "create", "Shop"]).await.success);
+    let allowed = run_on(&["merchant", "allow-host", "Shop", "Acquirer.example"]).await;
+    assert_eq!(allowed.out, "Cards of Shop may be sent to acquirer.example.\n");
+    assert!(run_on(&["merchant", "allow-host", "Shop", "b.example:8443", "--test"]).await.success);
+    let listed = run_on(&["merchant", "hosts", "Shop"]).await;
+    assert_eq!(listed.out, "live  acquirer.example\ntest  acquirer.example\ntest  b.example:8443\n");
+    assert!(run_on(&["merchant", "forbid-host", "Shop", "acquirer.example", "--live"]).await.success);
+    let listed = run_on(&["merchant", "hosts", "Shop"]).await;
+    assert_eq!(listed.out, "test  acquirer.example\ntest  b.example:8443\n");
+
+    let again = run_on(&["merchant", "forbid-host", "Shop", "none.example"]).await;
+    fails_with(&again, &["was not allowed"]);
+    fails_with(&run_on(&["merchant", "allow-host", "None", "a.example"]).await, &["no merchant"]);
+    fails_with(&run_on(&["merchant", "allow-host", "Shop", "https://a.example"]).await, &["is no host"]);
+    let missing = run_on(&["merchant", "allow-host", "Shop", "a.example", "--ca", "/none.pem"]).await;
+    fails_with(&missing, &["/none.pem", "cannot be read"]);
+    let wrong = data.path().join("wrong.pem");
+    std::fs::write(&wrong, "no certificate").unwrap();
+    let wrong =
+        run_on(&["merchant", "allow-host", "Shop", "a.example", "--ca", wrong.to_str().unwrap()]).await;
+    fails_with(&wrong, &["no certificate"]);
+}
+
+#[tokio::test]
 async fn a_wrong_setting_is_told_with_its_origin_value_and_what_is_allowed() {
     let data = folder();
     let new = data.path().join("new");

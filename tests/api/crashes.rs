@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::acquirer::Acquirer;
 use crate::app::{Endpoint, NUMBER, card, text};
 use crate::client::Client;
 use crate::process::{Server, environment, on_postgres, on_sqlite};
+use crate::proxy::message;
 use crate::receiver::Receiver;
 
 /// Captures in a round.
@@ -21,6 +23,16 @@ async fn every_event_arrives_after_crashes_on_sqlite() {
 #[tokio::test]
 async fn every_event_arrives_after_crashes_on_postgres() {
     on_postgres(deliver_through_crashes).await;
+}
+
+#[tokio::test]
+async fn every_queued_card_is_sent_after_crashes_on_sqlite() {
+    on_sqlite(send_through_crashes).await;
+}
+
+#[tokio::test]
+async fn every_queued_card_is_sent_after_crashes_on_postgres() {
+    on_postgres(send_through_crashes).await;
 }
 
 #[tokio::test]
@@ -71,6 +83,45 @@ async fn deliver_through_crashes(server: Server) {
     }
 }
 
+/// A destination may see a repetition, under the same key, and never a loss.
+async fn send_through_crashes(server: Server) {
+    let rounds = environment("CARDAMOM_ROUNDS").map_or(5, |text| text.parse::<usize>().unwrap());
+    let acquirer = Acquirer::start().await;
+    let mut server = open_to_loopback(server).await;
+    let made = server.new_merchant(&["Shop"]).await;
+    let authority = acquirer.folder.path().join("cert.pem");
+    let allow = ["merchant", "allow-host", "Shop", &acquirer.host, "--ca", authority.to_str().unwrap()];
+    assert!(server.beside(&allow).await.success);
+    let login =
+        |server: &Server| server.anonymous().with_basic(&text(&made["user"]), &text(&made["password"]));
+    let stored = login(&server).post("/v1/vault?user=managed", card(NUMBER)).await.ok();
+    let target = format!("/v1/proxy/post?user=managed&token={}", text(&stored["token"]));
+    let mut queued = BTreeMap::new();
+    for round in 0..rounds {
+        acquirer.hold(true);
+        let merchant = login(&server);
+        for number in 0..CAPTURES {
+            let order = format!("r{round}-{number}");
+            let body = message(&acquirer, "text/plain", &format!("{order} {{{{card_number}}}}"));
+            let id = text(&merchant.post(&target, body).await.ok()["id"]);
+            queued.insert(format!("{order} {NUMBER}"), id);
+        }
+        // Under way, not answered: now the node dies.
+        acquirer.wait_for(acquirer.taken() + 1).await;
+        let again = arguments(&server);
+        server = server.crash(&again).await;
+        acquirer.hold(false);
+        acquirer.wait_until_accepted(&queued.keys().cloned().collect()).await;
+    }
+    for call in acquirer.calls() {
+        assert_eq!(call.header("idempotency-key"), queued[&call.text()], "a repetition keeps its key");
+    }
+    server.stop().await;
+    if let Some(database) = server.database.take() {
+        database.delete().await;
+    }
+}
+
 /// How to find the endpoint again on a server that was started anew.
 struct Made(Value);
 
@@ -82,17 +133,22 @@ impl Made {
 
 /// The server with settings that let it call the receiver, and an endpoint that tells it.
 async fn prepared(server: Server, receiver: &Receiver) -> (Server, Made) {
+    let server = open_to_loopback(server).await;
+    let merchant: Client = server.merchant().await;
+    let webhook = json!({ "webhook": { "url": receiver.url }, "max_uses": 10_000 });
+    let made = merchant.post("/v1/capture?user=managed", webhook).await.ok();
+    (server, Made(made))
+}
+
+/// The server, started again with settings that let it call servers of the tests.
+async fn open_to_loopback(server: Server) -> Server {
     std::fs::write(
         server.data.path().join("cardamom.toml"),
         "allow_http_callbacks = true\nallow_private_addresses = \"127.0.0.0/8\"\nlimits = false\n",
     )
     .unwrap();
     let again = arguments(&server);
-    let server = server.crash(&again).await;
-    let merchant: Client = server.merchant().await;
-    let webhook = json!({ "webhook": { "url": receiver.url }, "max_uses": 10_000 });
-    let made = merchant.post("/v1/capture?user=managed", webhook).await.ok();
-    (server, Made(made))
+    server.crash(&again).await
 }
 
 fn arguments(server: &Server) -> Vec<String> {

@@ -123,7 +123,7 @@ async fn a_rule_of_a_capture_cannot_hide_a_number(app: TestApp) {
 async fn rules_of_others_are_unknown(app: TestApp) {
     app.merchant.post("/v1/rule?id=mine", one("noop", "a", "b", &json!({}))).await.ok();
     for stranger in [app.other_merchant().await, app.test_mode.clone()] {
-        assert_eq!(stranger.get("/v1/rule").await.ok(), &json!([]));
+        assert_eq!(stranger.get("/v1/rule").await.ok(), json!([]));
         stranger.get("/v1/rule?id=mine").await.refused(404, "not_found");
         stranger.delete("/v1/rule?id=mine").await.refused(404, "not_found");
         let capture = stranger.post("/v1/capture?user=managed&rules=mine", json!({})).await;

@@ -72,3 +72,84 @@ pub(super) async fn read(
     }
     Ok(Reply { status, headers, body })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::outgoing::{Allowed, Outgoing};
+
+    /// A server that answers so, and then leaves the connection open.
+    async fn serve(answer: Vec<u8>) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = answer.clone();
+                tokio::spawn(async move {
+                    let mut read = [0; 1024];
+                    let _ = stream.read(&mut read).await;
+                    let _ = stream.write_all(&answer).await;
+                    std::future::pending::<()>().await;
+                });
+            }
+        });
+        Url::parse(&format!("http://{address}/")).unwrap()
+    }
+
+    async fn relay(answer: Vec<u8>, room: Option<&Semaphore>) -> Result<Reply, OutgoingError> {
+        let networks = vec!["127.0.0.0/8".parse().unwrap()];
+        let client = Outgoing::new(Allowed { networks, plain_http: true }).unwrap();
+        let url = serve(answer).await;
+        let relayed = Relayed {
+            method: "POST",
+            url: &url,
+            headers: &[],
+            body: b"x".to_vec(),
+            time: Duration::from_millis(500),
+            most: 2 * SMALL,
+            room,
+        };
+        client.relay(relayed).await
+    }
+
+    fn answer(length: usize, sent: usize) -> Vec<u8> {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        [head.into_bytes(), vec![b'x'; sent]].concat()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_too_long_is_given_up() {
+        for (length, sent) in [(10, 0), (10, 9)] {
+            assert!(matches!(relay(answer(length, sent), None).await, Err(OutgoingError::Timeout)));
+        }
+        assert!(matches!(relay(Vec::new(), None).await, Err(OutgoingError::Timeout)));
+        assert_eq!(relay(answer(10, 10), None).await.unwrap().body.len(), 10);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_given_up_at_its_limit() {
+        let endless = answer(usize::MAX / 4, 3 * SMALL);
+        assert!(matches!(relay(endless, None).await, Err(OutgoingError::TooLarge(_))));
+        assert_eq!(relay(answer(2 * SMALL, 2 * SMALL), None).await.unwrap().body.len(), 2 * SMALL);
+    }
+
+    #[tokio::test]
+    async fn large_answers_wait_for_room_and_small_ones_do_not() {
+        let room = Arc::new(Semaphore::new(1));
+        let held = room.acquire().await.unwrap();
+        assert!(relay(answer(SMALL, SMALL), Some(&room)).await.is_ok());
+        let waiting = tokio::spawn({
+            let room = Arc::clone(&room);
+            async move { relay(answer(SMALL + 1, SMALL + 1), Some(&room)).await }
+        });
+        tokio::task::yield_now().await;
+        drop(held);
+        assert_eq!(waiting.await.unwrap().unwrap().body.len(), SMALL + 1);
+        assert_eq!(room.available_permits(), 1);
+    }
+}
