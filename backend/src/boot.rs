@@ -122,12 +122,12 @@ pub fn app(settings: &Settings, core: Core) -> Result<App, BootError> {
     let networks = settings.allowed_networks.clone();
     let allowed = Allowed { networks: networks.clone(), plain_http: false };
     let callbacks = Arc::new(Outgoing::new(Allowed { networks, plain_http: settings.http_callbacks })?);
+    let sandbox = Arc::new(Sandbox::new(core.clone(), &settings.public_url, settings.gateways.sandbox));
     let outgoing = Outgoing::new(allowed)?;
     let proxy = Arc::new(Proxy::new(outgoing.clone()));
     let mut couriers = couriers(settings, &core, &callbacks)?;
     couriers.push(Arc::new(ProxyCourier::new(core.clone(), Arc::clone(&proxy))));
     let worker = Arc::new(Worker::new(core.clone(), couriers));
-    let sandbox = Arc::new(Sandbox::new(core.clone(), &settings.public_url, settings.gateways.sandbox));
     Ok(App {
         operations: Arc::new(operations(settings, &core, &sandbox)?),
         sandbox,

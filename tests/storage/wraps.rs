@@ -5,21 +5,15 @@ use std::collections::BTreeSet;
 
 use backend::crypto::hex;
 use backend::model::{
-    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, RetrieveEndpoint,
-    SaleKeyRow, WebhookSecretRow,
+    CallbackSecretRow, CardRequest, Company, FormSubmit, Invoice, Mode, PageResult, ProxyHost, ProxySend,
+    RetrieveEndpoint, SaleKeyRow, WebhookSecretRow,
 };
 use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
 
 use crate::engines::{Db, NOW};
-use backend::model::{CardRequest, FormSubmit, Mode, PageResult, ProxyHost, ProxySend, WebhookSecretRow};
-use backend::storage::{CaptureSubmission, Wrap, WrapPlace};
-
-use crate::engines::{Db, NOW};
-use crate::proxies;
-use crate::requests;
 use crate::schema::binary_columns;
 use crate::shop::Shop;
-use crate::{gateway, invoices, requests};
+use crate::{gateway, invoices, proxies, requests};
 
 on_both_engines! {
     every_place_counts_lists_and_replaces,
@@ -219,7 +213,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("gateway_token", "sealed"),          // under a data key
         ("gateway_transaction", "sealed"),    // under a data key
         ("retrieve_endpoint", "secret_hash"), // SHA-256
-        ("invoice_account", "key_hash"),      // SHA-256
+        ("invoice_account", "key_hash"),     // SHA-256
         ("proxy_send", "code"),               // under an hourly key
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL

@@ -159,6 +159,9 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::proxy::post))
         .routes(routes!(v1::proxy::get))
         .layer(axum::middleware::from_fn(idempotency::vault))
+        // Merchant backends: cards on their way out and in. A message leaves once, so the call is not run again.
+        .routes(routes!(v1::proxy::post))
+        .routes(routes!(v1::proxy::get))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)

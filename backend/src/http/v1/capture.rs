@@ -39,6 +39,7 @@ use crate::vault::Invalid;
         ("max_uses" = Option<u32>, Query, description = "Captures in its life; default 100."),
         ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that captures are changed by. The endpoint keeps them as they are now."),
         ("return_card_metadata" = Option<bool>, Query, description = "Captures answer what may be shown."),
+        ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that captures are changed by. The endpoint keeps them as they are now."),
         ("card_types" = Option<String>, Query, description = "The card types that it takes, between commas; all where left out.")),
     request_body = Option<EndpointCreate>,
     responses((status = 200, body = EndpointCreated), (status = 400, body = Problem), (status = 401, body = Problem),

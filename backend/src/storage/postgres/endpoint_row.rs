@@ -12,8 +12,8 @@ use crate::storage::Result;
 /// The columns, in the order in which `read` takes them.
 pub const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, algorithm, lock_token, \
                            lock_reference, reference, return_card_metadata, webhook, expires_at, max_uses, \
-                           max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, card_types, \
- rules";
+                           max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, \
+                           card_types, rules";
 
 /// A row as a record.
 pub fn read(row: &Row) -> Result<CaptureEndpoint> {
