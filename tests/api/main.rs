@@ -83,6 +83,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod paycard;
+mod payment_page;
 mod plain_form;
 mod process;
 mod proxy;
