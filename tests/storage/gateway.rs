@@ -287,7 +287,7 @@ async fn updates_wait_and_are_finished_once(db: Db) {
     assert_eq!(waiting.len(), 2);
     assert_eq!(t.waiting_updates(Some(waiting[0].id.clone()), 9).await.unwrap().len(), 1);
     asked.state = UpdateState::Updated;
-    asked.scheme_code = "A".to_owned();
+    "A".clone_into(&mut asked.scheme_code);
     asked.new_number = true;
     asked.new_expiry = true;
     asked.finished_at = Some(NOW);

@@ -100,7 +100,7 @@ async fn an_update_comes_back_as_written(db: Db) {
     let shop = Shop::open(&db, "a").await;
     let mut invoice = stored(&shop, "o1").await;
     invoice.status = InvoiceStatus::PartiallyRefunded;
-    invoice.resolution = "declined".to_owned();
+    "declined".clone_into(&mut invoice.resolution);
     (invoice.taken, invoice.refunded, invoice.attempts) = (1000, 999, 3);
     invoice.busy = Some(OperationId::new(NOW, &*db.entropy));
     invoice.payment = Some(OperationId::new(NOW, &*db.entropy));

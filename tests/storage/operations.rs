@@ -77,7 +77,7 @@ async fn an_update_comes_back_as_written(db: Db) {
     let shop = Shop::open(&db, "a").await;
     let mut operation = stored(&shop, "inv").await;
     operation.state = OperationState::Approved;
-    operation.answer = "{}".to_owned();
+    "{}".clone_into(&mut operation.answer);
     operation.inquire_at = NOW.plus(Duration::from_secs(9));
     operation.called_at = Some(NOW.plus(Duration::from_secs(1)));
     operation.settled_at = Some(NOW.plus(Duration::from_secs(2)));

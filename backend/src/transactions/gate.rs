@@ -7,7 +7,7 @@ use super::{TransactionError, codes, hash, params, stamp};
 use crate::access::company::{self, CompanySettings};
 use crate::access::{AccessError, Caller};
 use crate::core::{ANONYMOUS, Actor, Core};
-use crate::crypto::secret;
+use crate::crypto::{hex, secret};
 use crate::model::Company;
 use crate::storage::{StoreError, Transaction};
 
@@ -50,7 +50,7 @@ impl Signer {
         };
         // An unknown company is answered like a known one: by a signature that stays the same.
         let digest = secret::keyed_digest(&core.subkey("gateway dummy"), &[id.as_bytes()]);
-        let dummy = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let dummy = hex(&digest);
         Ok(Self { known, dummy })
     }
 

@@ -132,11 +132,9 @@ async fn settle_down(call: &Call<'_>) -> Result<(), TransactionError> {
         }
         Ok::<_, StoreError>(())
     };
-    match tokio::time::timeout(PATIENCE, quiet).await {
-        Ok(done) => Ok(done?),
-        Err(_) => {
-            tracing::warn!("a token was switched off while a charge by it was under way for long");
-            Ok(())
-        }
+    if let Ok(done) = tokio::time::timeout(PATIENCE, quiet).await {
+        return Ok(done?);
     }
+    tracing::warn!("a token was switched off while a charge by it was under way for long");
+    Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{TransactionError, codes, hash, stamp};
 use crate::access::company;
 use crate::core::Core;
-use crate::crypto::entropy;
+use crate::crypto::{entropy, hex};
 use crate::model::{AccountUpdate, Card, Schedule, TransactionKind, UpdateState};
 use crate::outbox::{self, NewEvent, OutboxError, Parcel, WEBHOOK};
 use crate::storage::Transaction;
@@ -76,7 +76,7 @@ fn uuid(core: &Core) -> String {
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
     *version = *version & 0x0F | 0x40;
     *variant = *variant & 0x3F | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    let text = hex(&bytes);
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }

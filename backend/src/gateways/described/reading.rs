@@ -26,7 +26,7 @@ impl Answered {
 /// Whether the answer to an inquiry says that the gateway never heard of the operation.
 pub fn is_unheard(description: &Description, call: &Call, answered: &Answered) -> Result<bool, Unknown> {
     let Some(reading) = description.reading(call) else { return Ok(false) };
-    description.holds(reading.unheard.as_ref(), &answered.facts).map_err(unreadable)
+    description.holds(reading.unheard.as_ref(), &answered.facts).map_err(|error| unreadable(&error))
 }
 
 /// What an answer means; `None` where it fits no condition. No value that holds the number is kept.
@@ -38,7 +38,7 @@ pub fn read(
 ) -> Result<Option<Answer>, Unknown> {
     let Some(reading) = description.reading(call) else { return Ok(None) };
     let told = Told { description, reading, facts: &answered.facts, number };
-    told.answer().map_err(unreadable)
+    told.answer().map_err(|error| unreadable(&error))
 }
 
 struct Told<'t> {
@@ -133,6 +133,6 @@ impl Told<'_> {
     }
 }
 
-fn unreadable(error: minijinja::Error) -> Unknown {
+fn unreadable(error: &minijinja::Error) -> Unknown {
     Unknown(format!("an answer that cannot be read: {:?}", error.kind()))
 }

@@ -82,13 +82,11 @@ pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, bo
     let body = members(body).await;
     // A dropped connection does not end what has begun.
     let work = async move { transactions::run(&app.core, &app.operations, body, &address).await };
-    match tokio::spawn(work).await {
-        Ok(answered) => written(answered),
-        Err(_) => {
-            let told = "Something failed on our side.";
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", told).into_response()
-        }
+    if let Ok(answered) = tokio::spawn(work).await {
+        return written(&answered);
     }
+    let told = "Something failed on our side.";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", told).into_response()
 }
 
 /// Asks what became of transactions.
@@ -100,7 +98,7 @@ pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, bo
     responses((status = 200, description = "What is known, or refused: `response_code` tells.", body = TransactionReply))
 )]
 pub async fn status(State(app): State<Arc<App>>, Address(address): Address, body: Body) -> Response {
-    written(transactions::run_query(&app.core, members(body).await, &address).await)
+    written(&transactions::run_query(&app.core, members(body).await, &address).await)
 }
 
 /// What did not arrive whole is no JSON, and is answered like it.
@@ -112,7 +110,7 @@ async fn members(body: Body) -> Result<Members, JsonError> {
     }
 }
 
-fn written(answered: Answered) -> Response {
+fn written(answered: &Answered) -> Response {
     let status = if answered.is_failure { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
     let json = HeaderValue::from_static("application/json");
     (status, [(header::CONTENT_TYPE, json)], answered.members.to_json().to_string()).into_response()
