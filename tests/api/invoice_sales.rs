@@ -191,7 +191,7 @@ pub fn typed(number: &str) -> GivenCard {
 
 /// A card sent from the payment page.
 pub async fn submit(app: &TestApp, invoice: &Value, by: By) -> Result<(), InvoiceError> {
-    let sent = page::Sent { by, address: "192.0.2.1".to_owned(), browser: Vec::new() };
+    let sent = page::Sent { by, address: "192.0.2.1".to_owned(), browser: Vec::new(), attempts_left: None };
     page::submit(&app.app.core, &app.app.operations, place(app), &sid(invoice), sent).await.map(drop)
 }
 

@@ -169,7 +169,8 @@ async fn a_lost_answer_is_waited_for(app: TestApp) {
     app.app.sandbox.faults().order(Fault::Lost);
     let done = leads(&fill(&app, &made, "5", GOOD).await);
     leads(&window(&app, &done).await);
-    let waits = app.anonymous.get(&page(&made)).await.is(200);
+    let waits = app.anonymous.get(&page(&made)).await;
+    assert_eq!(waits.status, 200);
     assert_eq!(waits.header("refresh"), format!("2;url={done}"));
     assert!(waits.text().contains("being processed") && !waits.text().contains("<form"));
     fill(&app, &made, "4", GOOD).await;
@@ -201,10 +202,7 @@ async fn a_stored_card_needs_its_code_where_the_operator_says_so(app: TestApp) {
     let token = text(&shown(&app, &first).await["payload"]["token"]);
     let made = make(&app, "o2", json!({ "customer": customer, "token": token })).await;
     let open = app.anonymous.get(&page(&made)).await.is(200).text();
-    assert!(
-        open.contains("•••• <!>0000") || open.contains("•••• 0000") || open.contains("0000</span>"),
-        "{open}"
-    );
+    assert!(open.contains("0000</span>"), "{open}");
     assert!(open.contains("name=\"cvv\"") && !open.contains("name=\"card_number\""));
     let stored = [("attempts_left", "5"), ("pay_by", "stored")];
     let result = leads(&send(&app, &page(&made), &stored).await);
