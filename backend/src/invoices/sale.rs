@@ -65,11 +65,11 @@ pub async fn sell(
 /// The answer: the document, and beside it the way to the issuer while the payer has to go there.
 pub fn answer(paid: &Paid) -> Zeroizing<String> {
     let mut document = object([("data", Value::Object(resource(paid)))]);
-    if let Some(Answer::Challenge(Challenge { action, params, .. })) = &paid.answer {
+    if let Some(Answer::Challenge(Challenge { method, action, params, .. })) = &paid.answer {
         let params = params.iter().map(|(name, value)| (name.clone(), Value::text(value.as_str())));
         let payload = object([
             ("action", Value::text(action.as_str())),
-            ("method", Value::text("POST")),
+            ("method", Value::text(method.as_str())),
             ("params", Value::Object(params.collect())),
         ]);
         document.set("auth_mode", Value::text("3ds"));
