@@ -127,29 +127,9 @@ async fn store_once(core: &Core, place: WrapPlace, fresh: Vec<(Wrap, Vec<u8>)>) 
     Ok(replaced)
 }
 
-/// What a place's records are bound to, as where they are made.
+/// What a record of a place is bound to.
 fn bind(place: WrapPlace, wrap: &Wrap) -> Binding<'_> {
-    let (kind, field) = match place {
-        WrapPlace::Custody => ("vault key", "custody"),
-        WrapPlace::TokenKey => ("vault key", "token"),
-        WrapPlace::Private => ("vault key", "private"),
-        WrapPlace::Psk => ("vault key", "psk"),
-        WrapPlace::CvvKey => ("cvv key", "key"),
-        WrapPlace::Webhook => ("capture endpoint", "webhook"),
-        WrapPlace::PageResult => ("page result", "outcome"),
-        WrapPlace::FormSubmit => ("form submit", "answer"),
-        WrapPlace::Event => ("event", "body"),
-        WrapPlace::CardRequest => ("card request", "details"),
-        WrapPlace::Company => ("company", "settings"),
-        WrapPlace::Retrieval => ("retrieve endpoint", "custody"),
-        WrapPlace::Invoice => ("invoice", "details"),
-        WrapPlace::CallbackSecret => ("callback secret", "secret"),
-        WrapPlace::SaleKey => ("sale key", "private"),
-        WrapPlace::ProxyHost => ("proxy host", "settings"),
-        WrapPlace::ProxySend => ("proxy send", "request"),
-        WrapPlace::ProxyResult => ("proxy send", "result"),
-        WrapPlace::WebhookSecret => ("webhook secret", "secret"),
-    };
+    let (kind, field) = place.bound_as();
     Binding {
         merchant: &wrap.merchant,
         mode: &wrap.mode,

@@ -1,5 +1,6 @@
 //! Where the database keeps what the root key wrapped, for the rotation of the root key: each place is a column.
-//! A new column of this kind gets a place here; a test compares the list with the schema.
+//! A new column of this kind gets a place here, and nowhere
+//! else; a test compares the list with the schema.
 
 use async_trait::async_trait;
 
@@ -101,6 +102,31 @@ impl WrapPlace {
     pub const fn column(self) -> (&'static str, &'static str) {
         let columns = self.columns();
         (columns.table, columns.wrapped)
+    }
+
+    /// What the root key binds the values to, as where they are made: the kind of the record and the field.
+    pub const fn bound_as(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Custody => ("vault key", "custody"),
+            Self::TokenKey => ("vault key", "token"),
+            Self::Private => ("vault key", "private"),
+            Self::Psk => ("vault key", "psk"),
+            Self::CvvKey => ("cvv key", "key"),
+            Self::Webhook => ("capture endpoint", "webhook"),
+            Self::PageResult => ("page result", "outcome"),
+            Self::FormSubmit => ("form submit", "answer"),
+            Self::Event => ("event", "body"),
+            Self::CardRequest => ("card request", "details"),
+            Self::Company => ("company", "settings"),
+            Self::Retrieval => ("retrieve endpoint", "custody"),
+            Self::Invoice => ("invoice", "details"),
+            Self::CallbackSecret => ("callback secret", "secret"),
+            Self::SaleKey => ("sale key", "private"),
+            Self::ProxyHost => ("proxy host", "settings"),
+            Self::ProxySend => ("proxy send", "request"),
+            Self::ProxyResult => ("proxy send", "result"),
+            Self::WebhookSecret => ("webhook secret", "secret"),
+        }
     }
 
     pub(super) const fn columns(self) -> Columns {
