@@ -1,9 +1,9 @@
 //! The one request that the form makes.
 
-use gloo_net::http::{Request, Response};
+use js_sys::futures::JsFuture;
 use js_sys::{JSON, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortSignal, RequestCredentials};
+use web_sys::{AbortSignal, RequestCredentials, RequestInit, Response};
 
 use super::dom::{self, Page};
 
@@ -26,18 +26,22 @@ pub(super) async fn send(page: &Page) -> Answer {
 
 async fn exchange(page: &Page) -> Option<(u16, JsValue)> {
     let (body, secret) = message(page)?;
-    let response: Response = Request::post(&page.form.get_attribute("action")?)
-        .header("content-type", "application/json")
-        .header("x-capture-secret", &secret)
-        .credentials(RequestCredentials::Omit)
-        .abort_signal(Some(&AbortSignal::timeout_with_u32(PATIENCE)))
-        .body(body)
-        .ok()?
-        .send()
-        .await
-        .ok()?;
-    let text = response.text().await.ok()?;
-    Some((response.status(), JSON::parse(&text).unwrap_or(JsValue::NULL)))
+    let headers = Object::new();
+    for (name, value) in [("content-type", "application/json"), ("x-capture-secret", &*secret)] {
+        Reflect::set(&headers, &name.into(), &value.into()).ok()?;
+    }
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers);
+    init.set_credentials(RequestCredentials::Omit);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(PATIENCE)));
+    init.set_body(&body);
+    let action = page.form.get_attribute("action")?;
+    let sent = web_sys::window()?.fetch_with_str_and_init(&action, &init);
+    let response: Response = JsFuture::from(sent).await.ok()?.unchecked_into();
+    let text = JsFuture::from(response.text().ok()?).await.ok()?;
+    let body = JSON::parse(&text.as_string()?).unwrap_or(JsValue::NULL);
+    Some((response.status(), body))
 }
 
 /// The JSON body, and the secret that travels in a header instead.
