@@ -213,7 +213,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("gateway_token", "sealed"),          // under a data key
         ("gateway_transaction", "sealed"),    // under a data key
         ("retrieve_endpoint", "secret_hash"), // SHA-256
-        ("invoice_account", "key_hash"),     // SHA-256
+        ("invoice_account", "key_hash"),      // SHA-256
         ("proxy_send", "code"),               // under an hourly key
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
