@@ -30,6 +30,7 @@ on_both_engines! {
     a_key_with_a_passphrase_needs_it,
     the_scope_is_needed_and_cards_of_others_are_unknown,
     every_use_is_audited_before_it_leaves,
+    a_call_with_a_key_sends_once,
 }
 
 /// The acquirer stands on loopback, and so do webhooks.
@@ -380,6 +381,30 @@ async fn every_use_is_audited_before_it_leaves(app: TestApp) {
     let entries = app.audit().await.into_iter().filter(|entry| entry.object == card);
     let actions: Vec<_> = entries.map(|entry| entry.action.to_string()).collect();
     assert_eq!(actions, ["card.store", "proxy.send", "proxy.queue", "proxy.send"]);
+}
+
+async fn a_call_with_a_key_sends_once(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    // As large as a call may be: the layer reads no less than the handler.
+    let long = format!("{{{{card_number}}}}{}", "x".repeat(700 * 1024));
+    for (more, body) in [
+        ("&synchronous=true", "{{card_number}}"),
+        ("", "{{card_number}}"),
+        ("&synchronous=true", long.as_str()),
+    ] {
+        let key = format!("key{more}{}", body.len());
+        let before = acquirer.taken();
+        let call = |body: &str| {
+            let body = message(&acquirer, "text/plain", body);
+            Call::new("POST", &target(&token, more)).header("idempotency-key", &key).json(&body)
+        };
+        let first = app.merchant.send(call(body)).await.ok();
+        let again = app.merchant.send(call(body)).await;
+        assert_eq!((again.header("idempotent-replayed"), again.ok()), ("true", first));
+        app.merchant.send(call("other {{card_number}}")).await.refused(422, "idempotency_key_reused");
+        app.deliver().await;
+        assert_eq!(acquirer.taken(), before + 1);
+    }
 }
 
 #[tokio::test]

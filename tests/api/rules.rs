@@ -4,6 +4,7 @@ use backend::model::Scope;
 use serde_json::{Value, json};
 
 use crate::app::{NUMBER, TestApp, text};
+use crate::client::Call;
 
 on_both_engines! {
     a_rule_is_made_listed_and_deleted,
@@ -11,6 +12,7 @@ on_both_engines! {
     what_is_no_rule_is_refused,
     numbers_of_rules_are_limited,
     a_rule_of_a_capture_cannot_hide_a_number,
+    a_rule_of_a_retrieval_shows_nothing_that_is_masked,
     rules_of_others_are_unknown,
 }
 
@@ -118,6 +120,36 @@ async fn a_rule_of_a_capture_cannot_hide_a_number(app: TestApp) {
     let endpoint = app.endpoint("&rules=join").await;
     let parts = json!({ "card_number": NUMBER, "a": &NUMBER[..8], "b": &NUMBER[8..] });
     endpoint.capture(parts).await.refused(400, "invalid").at("/note", "holds_number");
+}
+
+async fn a_rule_of_a_retrieval_shows_nothing_that_is_masked(app: TestApp) {
+    let token = app.card().await;
+    for (id, rule) in [
+        ("year", one("substr", "card_expiry", "year", &json!({ "start": 3 }))),
+        ("show", one("mask", "card_number", "shown", &json!({}))),
+        ("copy", one("noop", "card_number", "x", &json!({}))),
+        ("name", one("noop", "card_holder", "x", &json!({}))),
+        ("all", one("stringify", "*", "x", &json!({}))),
+    ] {
+        app.merchant.post(&format!("/v1/rule?id={id}"), rule).await.ok();
+    }
+    let read = async |rules: &str| {
+        let target = format!(
+            "/v1/retrieve?user=managed&token={token}&reference=r1&mask_fields=card_holder&rules={rules}"
+        );
+        let made = app.merchant.post(&target, json!({})).await.ok();
+        let target = format!("/v1/retrieve/{}", text(&made["unique_id"]));
+        app.anonymous
+            .send(Call::new("GET", &target).header("x-retrieve-secret", &text(&made["secret"])))
+            .await
+    };
+    let read_back = read("year,show").await.ok();
+    assert_eq!((&read_back["year"], &read_back["shown"]), (&json!("2031"), &json!("411111••••••1111")));
+    let all = read("all").await.ok();
+    assert_eq!(all["x"], json!({ "card_expiry": "06-2031" }).to_string());
+    for rule in ["copy", "name"] {
+        read(rule).await.refused(400, "invalid").at("/rules", "rule_refused");
+    }
 }
 
 async fn rules_of_others_are_unknown(app: TestApp) {

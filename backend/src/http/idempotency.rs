@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -17,14 +17,16 @@ use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
-use super::body::read;
+use super::body::read_within;
 use super::booking;
 use super::caller::{Address, Authenticated, Merchant, credentials, has_credentials};
 use super::error::ApiError;
 use super::router::App;
 use crate::access::Caller;
 use crate::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError, Ticket};
-use crate::json::{Members, Value};
+use crate::json::{self, Members, Value};
+use crate::outgoing::SMALL;
+use crate::proxy;
 
 /// The header of the key.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -48,6 +50,11 @@ pub trait Surface: Send + Sync + 'static {
     /// A refusal in the interface's own shape.
     fn refusal(&self, headers: &HeaderMap, error: ApiError) -> Response;
 
+    /// The largest body, in bytes.
+    fn most(&self) -> usize {
+        json::MAX_BYTES
+    }
+
     /// What becomes of a call whose node went away while it ran.
     fn after_crash(&self) -> AfterCrash {
         AfterCrash::RunAgain
@@ -62,6 +69,9 @@ pub struct Booking;
 
 /// Captures, by the endpoint's secret.
 pub struct Capture;
+
+/// Cards on their way to other servers and back.
+pub struct Sending;
 
 /// The layer of the vault's calls.
 pub async fn vault(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
@@ -78,13 +88,24 @@ pub async fn capture(Extension(app): Extension<Arc<App>>, request: Request, next
     once(&Capture, app, request, next).await
 }
 
+/// The layer of the proxy's calls. Calls with large bodies have a place each for as long as they last, so that the
+/// memory they take is bounded.
+pub async fn sending(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|text| text.to_str().ok()?.parse::<usize>().ok());
+    // Whoever does not say how much comes waits like those with much.
+    let is_small = length.is_some_and(|length| length <= SMALL);
+    let _room = if is_small { None } else { app.proxy.room().await };
+    once(&Sending, Arc::clone(&app), request, next).await
+}
+
 /// Runs a call once. Calls without the header, and those that are no `POST`, pass.
 pub async fn once(surface: &dyn Surface, app: Arc<App>, request: Request, next: Next) -> Response {
     let Some(key) = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned() else {
         return next.run(request).await;
     };
     let (mut parts, body) = request.into_parts();
-    let body = match read(body).await {
+    let body = match read_within(body, surface.most()).await {
         Ok(body) => body,
         Err(error) => return surface.refusal(&parts.headers, error),
     };
@@ -255,6 +276,26 @@ impl Surface for Capture {
 
     fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {
         error.into_response()
+    }
+}
+
+#[async_trait]
+impl Surface for Sending {
+    async fn holder(&self, app: &Arc<App>, parts: &mut Parts, _: &Bytes) -> Result<Option<Holder>, ApiError> {
+        by_header(app, parts).await
+    }
+
+    fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {
+        error.into_response()
+    }
+
+    fn most(&self) -> usize {
+        proxy::MAX_CALL
+    }
+
+    /// The message may have left.
+    fn after_crash(&self) -> AfterCrash {
+        AfterCrash::Refuse
     }
 }
 

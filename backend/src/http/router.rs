@@ -159,12 +159,10 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::proxy::post))
         .routes(routes!(v1::proxy::get))
         .layer(axum::middleware::from_fn(idempotency::vault))
-        // Merchant backends: cards on their way out and in. A message leaves once, so the call is not run again.
-        .routes(routes!(v1::proxy::post))
-        .routes(routes!(v1::proxy::get))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
         .merge(captures)
+        .merge(sending())
         .merge(retrievals())
         .merge(paycards)
         .merge(bookings())
@@ -191,6 +189,14 @@ fn retrievals() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::retrieve::create, v1::retrieve::list))
         .layer(axum::middleware::from_fn(again::again))
         .layer(axum::middleware::from_fn(idempotency::vault))
+}
+
+/// Merchant backends: cards on their way out and in. A message leaves once, so a call is not run again by itself.
+fn sending() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::proxy::post))
+        .routes(routes!(v1::proxy::get))
+        .layer(axum::middleware::from_fn(idempotency::sending))
 }
 
 /// Merchant backends: cards over the phone. Their answers and errors have a shape of their own.

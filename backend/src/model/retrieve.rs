@@ -40,6 +40,8 @@ pub struct RetrieveEndpoint {
     pub reveals: u32,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The operations of the rules that it was made with, as JSON.
+    pub rules: Option<String>,
 }
 
 /// Why a retrieve endpoint reads nothing any more.

@@ -13,7 +13,7 @@ mod store;
 
 pub use courier::ProxyCourier;
 pub use queue::{Outcome, enqueue, find};
-pub use request::{MAX_BODY, Wish};
+pub use request::{MAX_CALL, Wish};
 pub use send::{Order, Sent, Shown, send};
 pub use store::{Taken, fetch};
 
@@ -46,7 +46,10 @@ const CLIENT_LIFE: Duration = Duration::from_mins(5);
 pub struct Proxy {
     client: Outgoing,
     dedicated: TimedCache<HostId, Outgoing>,
+    /// Places for calls with large bodies.
     room: Semaphore,
+    /// Places for large answers: of their own, since who holds a place above can come to need one here.
+    answers: Semaphore,
 }
 
 /// Why nothing was sent, or nothing came back.
@@ -111,7 +114,12 @@ fn template_problem(at: &str, error: &TemplateError) -> Invalid {
 impl Proxy {
     /// With the client that refuses private addresses.
     pub fn new(client: Outgoing) -> Self {
-        Self { client, dedicated: TimedCache::new(CLIENT_LIFE, 64), room: Semaphore::new(LARGE) }
+        Self {
+            client,
+            dedicated: TimedCache::new(CLIENT_LIFE, 64),
+            room: Semaphore::new(LARGE),
+            answers: Semaphore::new(LARGE),
+        }
     }
 
     /// Waits for room for a call with a large body.

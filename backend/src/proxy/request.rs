@@ -11,6 +11,8 @@ use crate::vault::{Invalid, Meaning, meaning};
 
 /// The largest body of a message, in bytes, before and after the values stand in it.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// The largest call: a megabyte of template can double when it is written as a JSON text.
+pub const MAX_CALL: usize = 2 * MAX_BODY + 64 * 1024;
 const MAX_URL: usize = 4_096;
 const MAX_HEADER: usize = 8_192;
 const MAX_HEADERS: usize = 50;

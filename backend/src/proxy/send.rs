@@ -215,7 +215,7 @@ pub(super) async fn call(
         body: body.as_bytes().to_vec(),
         time,
         most: MAX_ANSWER,
-        room: Some(&proxy.room),
+        room: Some(&proxy.answers),
     };
     Ok(client.relay(relayed).await?)
 }

@@ -34,6 +34,8 @@ pub struct NewRetrieval {
     pub max_uses: Option<u32>,
     /// How many reveals on the hosted page.
     pub max_reveals: u32,
+    /// The operations of the rules that what is read is changed by, as `rules::stored::kept` writes them.
+    pub rules: Option<String>,
 }
 
 /// A created endpoint. The secret is shown once.
@@ -163,6 +165,7 @@ fn build(
         max_reveals: new.max_reveals,
         reveals: 0,
         created_at: now,
+        rules: new.rules,
     };
     let inner = aead::seal(
         &wrapping_key(core, &endpoint, secret),

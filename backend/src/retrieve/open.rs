@@ -7,6 +7,7 @@ use crate::crypto::{Key32, aead, secret};
 use crate::json::Members;
 use crate::model::retrieve::Ended;
 use crate::model::{Card, KeyPairRow, Outcome, RetrieveEndpoint, Shown, VaultKey};
+use crate::rules::{self, Sight, stored};
 use crate::storage::Transaction;
 use crate::vault::{cards, mask_member};
 
@@ -58,7 +59,9 @@ pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, Retriev
     for field in &endpoint.mask_fields {
         mask_member(&mut members, field);
     }
-    Ok(members)
+    let Some(rules) = &endpoint.rules else { return Ok(members) };
+    // After the masks, of which no rule can take anything back.
+    Ok(rules::apply(&stored::of_kept(rules)?, members, Sight::Kept, &endpoint.mask_fields)?)
 }
 
 /// What may be shown of a card before it is read. Counts as no use.

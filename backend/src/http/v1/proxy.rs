@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,13 +17,9 @@ use crate::http::params::Params;
 use crate::http::router::App;
 use crate::json::Members;
 use crate::model::{Scope, SendState, Timestamp};
-use crate::outgoing::SMALL;
-use crate::proxy::{self, MAX_BODY, Order, Sent, Wish, hosts};
+use crate::proxy::{self, MAX_CALL, Order, Sent, Wish, hosts};
 use crate::rules::stored;
 use crate::vault::cards::CardName;
-
-/// A body of a call: a megabyte of template can double when it is written as a JSON text.
-const MAX_CALL: usize = 2 * MAX_BODY + 64 * 1024;
 
 /// The body of a call.
 #[derive(ToSchema)]
@@ -129,18 +125,13 @@ pub struct AllowedHost {
     pub created_at: String,
 }
 
-/// A call's body, of more than other calls may have. Large ones wait for room, so that memory stays bounded.
+/// A call's body, of more than other calls may have.
 pub struct Large(Members);
 
 impl FromRequest<Arc<App>> for Large {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|text| text.to_str().ok()?.parse::<usize>().ok());
-        let small = length.is_some_and(|length| length <= SMALL);
-        // Whoever does not say how much comes waits like those with much.
-        let _room = if small { None } else { app.proxy.room().await };
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, ApiError> {
         let bytes = read_within(request.into_body(), MAX_CALL).await?;
         Ok(Self(Members::parse_within(&bytes, MAX_CALL)?))
     }

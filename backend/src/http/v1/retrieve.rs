@@ -21,6 +21,7 @@ use crate::http::params::Params;
 use crate::http::router::App;
 use crate::model::{RetrieveEndpoint, Scope, Timestamp};
 use crate::retrieve::{self, NewRetrieval, Reading};
+use crate::rules::stored;
 use crate::vault::Invalid;
 
 /// A created retrieve endpoint.
@@ -71,6 +72,7 @@ pub struct RetrievalShown {
         ("reference" = Option<String>, Query, description = "The only reference that it reads."),
         ("unique_id" = Option<String>, Query, description = "The name in the address; generated when left out."),
         ("mask_fields" = Option<String>, Query, description = "Comma-separated members to mask."),
+        ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that what is read is changed by. The endpoint keeps them as they are now."),
         ("max_uses" = Option<u32>, Query, description = "Reads in its life; default 100."),
         ("max_reveals" = Option<u32>, Query, description = "Reveals on the hosted page; default 1.")),
     responses((status = 200, body = RetrievalCreated), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -89,6 +91,7 @@ pub async fn create(
     let refused =
         || Invalid::new("/ttl", "duration", "ttl has to be a duration such as PT10M, of at most 366 days.");
     let fields = params.find("mask_fields").unwrap_or_default().split(',').map(str::trim);
+    let rows = stored::named_rows(&app.core, caller, params.find("rules").unwrap_or_default()).await?;
     let new = NewRetrieval {
         ttl: ttl.ok_or_else(refused)?,
         unique_id: params.find("unique_id").map(str::to_owned),
@@ -97,6 +100,7 @@ pub async fn create(
         mask_fields: fields.filter(|field| !field.is_empty()).map(str::to_owned).collect(),
         max_uses: params.number("max_uses", 1..=u32::MAX)?,
         max_reveals: params.number("max_reveals", 1..=u32::MAX)?.unwrap_or(1),
+        rules: stored::kept(&rows),
     };
     let created = retrieve::create(&app.core, caller, &access, new).await?;
     Ok(Json(RetrievalCreated { secret: created.secret.to_string(), endpoint: (&created.endpoint).into() }))

@@ -10,14 +10,15 @@ use crate::storage::{Page, Result, Retrievals};
 
 /// The columns, in the order in which `read` takes them.
 const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, wrapped, lock_token, \
-                       lock_reference, mask_fields, expires_at, max_uses, uses, max_reveals, reveals, created_at";
+                       lock_reference, mask_fields, expires_at, max_uses, uses, max_reveals, reveals, created_at, \
+                       rules";
 
 #[async_trait]
 impl Retrievals for PostgresTransaction {
     async fn add_retrieval(&mut self, endpoint: RetrieveEndpoint) -> Result<()> {
         let sql = format!(
             "INSERT INTO retrieve_endpoint ({COLUMNS})
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
              ON CONFLICT DO NOTHING"
         );
         self.add(
@@ -40,6 +41,7 @@ impl Retrievals for PostgresTransaction {
                 &i64::from(endpoint.max_reveals),
                 &i64::from(endpoint.reveals),
                 &endpoint.created_at.millis(),
+                &endpoint.rules,
             ],
         )
         .await
@@ -119,5 +121,6 @@ fn read(row: &Row) -> Result<RetrieveEndpoint> {
         max_reveals: row.number(14)?,
         reveals: row.number(15)?,
         created_at: row.time(16)?,
+        rules: row.get(17)?,
     })
 }

@@ -51,8 +51,9 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../../../migrations/sqlite/0010_proxy.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_account.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_phone.sql")),
-    (15, include_str!("../../../migrations/sqlite/0015_endpoint_card_types.sql")),
     (14, include_str!("../../../migrations/sqlite/0014_retrieve.sql")),
+    (15, include_str!("../../../migrations/sqlite/0015_endpoint_card_types.sql")),
+    (16, include_str!("../../../migrations/sqlite/0016_retrieve_rules.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

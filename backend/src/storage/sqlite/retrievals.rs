@@ -10,7 +10,8 @@ use crate::storage::{Page, Result, Retrievals};
 
 /// The columns, in the order in which `read` takes them.
 const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, wrapped, lock_token, \
-                       lock_reference, mask_fields, expires_at, max_uses, uses, max_reveals, reveals, created_at";
+                       lock_reference, mask_fields, expires_at, max_uses, uses, max_reveals, reveals, created_at, \
+                       rules";
 
 #[async_trait]
 impl Retrievals for SqliteTransaction {
@@ -18,7 +19,7 @@ impl Retrievals for SqliteTransaction {
         self.run(move |c| {
             let sql = format!(
                 "INSERT INTO retrieve_endpoint ({COLUMNS})
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
             );
             c.execute(
                 &sql,
@@ -40,6 +41,7 @@ impl Retrievals for SqliteTransaction {
                     endpoint.max_reveals,
                     endpoint.reveals,
                     endpoint.created_at.millis(),
+                    endpoint.rules,
                 ],
             )?;
             Ok(())
@@ -143,5 +145,6 @@ fn read(row: &Row<'_>) -> Result<RetrieveEndpoint> {
         max_reveals: row.get(14)?,
         reveals: row.get(15)?,
         created_at: Timestamp::from_millis(row.get(16)?),
+        rules: row.get(17)?,
     })
 }
