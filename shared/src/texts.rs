@@ -134,6 +134,12 @@ keys! {
         AchRefused = "ach_refused",
         Language = "language",
         Change = "change",
+        RevealTitle = "reveal_title",
+        RevealShow = "reveal_show",
+        RevealHide = "reveal_hide",
+        RevealCopy = "reveal_copy",
+        RevealCopied = "reveal_copied",
+        RevealEnded = "reveal_ended",
     }
 }
 

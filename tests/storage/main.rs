@@ -24,6 +24,7 @@ macro_rules! on_both_engines {
 
 mod audits;
 mod batches;
+mod bins;
 mod captures;
 mod cards;
 mod codes;
@@ -39,6 +40,7 @@ mod nodes;
 mod operations;
 mod outbox;
 mod requests;
+mod retrievals;
 mod schema;
 mod shop;
 mod tls;

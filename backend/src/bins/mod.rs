@@ -48,7 +48,7 @@ pub async fn reload(core: &Core) -> Result<(), StoreError> {
     let mut builder = Builder::default();
     let mut after = String::new();
     loop {
-        let ranges = core.store.read().await?.list_bins(generation, after, READ).await?;
+        let ranges = core.store.read().await?.list_bins(generation, std::mem::take(&mut after), READ).await?;
         let Some(last) = ranges.last() else { break };
         after.clone_from(&last.prefix);
         for range in &ranges {

@@ -213,6 +213,7 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .route("/v1/capture/logo/{form}", get(pages::logo))
         .merge(links())
         .route(acs::PATH, post(pages::issuer::ask))
+        .route("/v1/retrieve/iframe/pcd", get(pages::reveal::open).post(pages::reveal::show))
         .route("/assets/{file}", get(assets::file))
         .route("/embed/{version}/{file}", get(assets::embed))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))

@@ -10,6 +10,7 @@ pub mod link;
 mod logo;
 pub mod policy;
 mod result;
+pub mod reveal;
 
 pub use answer::{PAGE_HEADERS, look};
 pub use logo::logo;

@@ -25,6 +25,14 @@ pub fn link_page(nonce: &str) -> String {
     format!("{}; frame-ancestors 'none'", card_page(nonce, &Settings::default()))
 }
 
+/// The page that shows a stored card: our own script, and nothing of anybody else. It may be framed, as the form may.
+pub fn reveal_page(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'nonce-{nonce}'; connect-src 'self'; form-action 'none'; \
+         base-uri 'none'"
+    )
+}
+
 /// The done page: opaque origin, where callbacks run that need a document.
 pub fn done_page(nonce: &str, settings: &Settings) -> String {
     let links = settings.js_links.iter().fold(String::new(), |links, link| links + " " + link);

@@ -181,7 +181,7 @@ impl Keys for SqliteTransaction {
     }
 }
 
-const DELETE_KEY: [&str; 8] = [
+const DELETE_KEY: [&str; 9] = [
     "UPDATE delivery_attempt SET answer = '' WHERE event_id IN (SELECT e.id FROM outbox_event e
      JOIN card k ON k.id = e.subject WHERE k.key_id = ?1)",
     "UPDATE outbox_event SET sealed = x'', state = CASE WHEN state < 2 THEN 4 ELSE state END
@@ -190,6 +190,7 @@ const DELETE_KEY: [&str; 8] = [
     "DELETE FROM card_patch WHERE card_id IN (SELECT id FROM card WHERE key_id = ?1)",
     "DELETE FROM card WHERE key_id = ?1",
     "DELETE FROM capture_endpoint WHERE key_id = ?1",
+    "DELETE FROM retrieve_endpoint WHERE key_id = ?1",
     "DELETE FROM vault_key_pair WHERE key_id = ?1",
     "DELETE FROM vault_key WHERE id = ?1",
 ];
