@@ -154,6 +154,12 @@ keys! {
         PaySave = "pay_save",
         PayReturn = "pay_return",
         PayTest = "pay_test",
+        RevealTitle = "reveal_title",
+        RevealShow = "reveal_show",
+        RevealHide = "reveal_hide",
+        RevealCopy = "reveal_copy",
+        RevealCopied = "reveal_copied",
+        RevealEnded = "reveal_ended",
     }
 }
 

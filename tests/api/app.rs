@@ -171,12 +171,17 @@ impl TestApp {
 
     /// Another node on the same database, with a root key file of its own.
     pub async fn second_node(&self, root_key_file: &Path) -> Client {
+        let app = self.second_app(root_key_file).await;
+        self.merchant.through(NormalizePathLayer::trim_trailing_slash().layer(http::router(app)))
+    }
+
+    /// The parts of another node on the same database.
+    pub async fn second_app(&self, root_key_file: &Path) -> Arc<App> {
         let store = Arc::clone(&self.app.core.store);
         let entropy = Arc::new(SeededEntropy::new(2));
         let policy = self.app.core.policy.clone();
         let core = node(store, root_key_file, Arc::clone(&self.clock), entropy, policy).await;
-        let app = Arc::new(boot::app(&settings(), core).unwrap());
-        self.merchant.through(NormalizePathLayer::trim_trailing_slash().layer(http::router(app)))
+        Arc::new(boot::app(&settings(), core).unwrap())
     }
 
     /// Another merchant.

@@ -52,6 +52,8 @@ async fn no_canary_is_left(mut server: Server) {
     answers.extend(page_calls(&merchant).await);
     answers.extend(plain_form_calls(&merchant).await);
     answers.extend(proxy_calls(&server, &merchant).await);
+    answers.extend(retrieve_calls(&merchant).await);
+    answers.extend(account_calls(&merchant).await);
     answers.extend(stray_calls(&merchant).await);
     answers.extend(gateway_calls(&server).await);
     answers.extend(invoice_calls(&server).await);
@@ -179,6 +181,58 @@ async fn key_calls(client: &Client) -> Vec<Answer> {
         client.get(&format!("/v1/key?limit={CANARY}&next_token={CANARY}")).await,
         client.get("/v1/key").await,
         client.delete(&format!("/v1/key?user={CANARY}&safe={CODE}")).await,
+    ]
+}
+
+/// Reads through retrieve endpoints; the answers that show the card are left out.
+async fn retrieve_calls(client: &Client) -> Vec<Answer> {
+    let stored = client.post("/v1/vault?user=managed&reference=to-read", whole()).await;
+    let token = text(&stored.ok()["token"]);
+    let create = format!("/v1/retrieve?user=managed&token={token}&reference=to-read");
+    let created = client.post(&create, json!({})).await.ok();
+    let masking = client.post(&format!("{create}&mask_fields=card_number"), json!({})).await.ok();
+    let anonymous = client.anonymous();
+    let read = |created: &Value, query: &str| {
+        let call = Call::new("GET", &format!("{}{query}", text(&created["url"])));
+        anonymous.send(call.header("x-retrieve-secret", &text(&created["secret"])))
+    };
+    assert_eq!(read(&created, "").await.ok()["card_number"], CANARY, "one answer that tells");
+    let page = |reveal: bool| {
+        let body = json!({ "unique_id": text(&created["unique_id"]), "reveal": reveal });
+        let call = Call::new("POST", "/v1/retrieve/iframe/pcd").json(&body);
+        anonymous.send(call.header("x-retrieve-secret", &text(&created["secret"])))
+    };
+    let masked = page(false).await;
+    assert!(page(true).await.is(200).text().contains(CANARY), "the other answer that tells");
+    vec![
+        stored,
+        masked,
+        page(true).await,
+        read(&masking, "").await,
+        read(&masking, &format!("?token={CANARY}")).await,
+        read(&masking, &format!("?reference={CANARY}")).await,
+        client.post(&format!("/v1/retrieve?user=managed&mask_fields={CANARY}&ttl={CANARY}"), json!({})).await,
+        client.post(&format!("/v1/retrieve?user=managed&unique_id={CANARY}"), json!({})).await,
+        client.get("/v1/retrieve").await,
+    ]
+}
+
+/// Credentials, and calls that are sent twice.
+async fn account_calls(client: &Client) -> Vec<Answer> {
+    let once = |body: Value| {
+        let call = Call::new("POST", "/v1/vault?user=managed&algorithm=random&return_card_metadata=true");
+        client.send(call.header("idempotency-key", "canary").json(&body))
+    };
+    vec![
+        once(json!({ "card_number": CANARY, "note": CANARY })).await,
+        once(whole()).await,
+        once(whole()).await,
+        once(json!({ "card_number": CANARY, "cvv": CODE, "card_holder": "Other" })).await,
+        client.post("/v1/api-key", json!({ "name": CANARY, "scopes": [CANARY] })).await,
+        client.post("/v1/api-key", json!({ "name": spaced(), "scopes": ["card:read"] })).await,
+        client.get(&format!("/v1/api-key/{CANARY}")).await,
+        client.get(&format!("/v1/usage?month={CANARY}")).await,
+        client.get("/v1/whoami").await,
     ]
 }
 

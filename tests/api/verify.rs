@@ -207,6 +207,12 @@ async fn the_list_of_scripts_is_the_pages() {
         };
         assert!(vouched.contains(&integrity), "{url}");
     }
+    let reveal = &list["reveal_page"];
+    let page = app.anonymous.get(&text(&reveal["page"])).await;
+    let script = &reveal["scripts"][0];
+    assert!(page.is(200).text().contains(&text(&script["url"])));
+    assert!(page.text().contains(&text(&script["integrity"])));
+    assert_eq!(page.text().matches("<script").count(), 1);
     let printed = run(&["scripts"], &[]).await;
     assert_eq!(serde_json::from_str::<Value>(&printed.out).unwrap()["scripts"], list["scripts"]);
 }

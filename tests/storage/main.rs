@@ -24,6 +24,7 @@ macro_rules! on_both_engines {
 
 mod audits;
 mod batches;
+mod bins;
 mod captures;
 mod cards;
 mod codes;
@@ -42,6 +43,7 @@ mod operations;
 mod outbox;
 mod proxies;
 mod requests;
+mod retrievals;
 mod schema;
 mod shop;
 mod tls;

@@ -272,6 +272,7 @@ fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
         .merge(payers())
         .route(acs::PATH, post(pages::issuer::ask))
         .merge(more_payments())
+        .route("/v1/retrieve/iframe/pcd", get(pages::reveal::open).post(pages::reveal::show))
         .route("/assets/{file}", get(assets::file))
         .route("/embed/{version}/{file}", get(assets::embed))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, header};
 use serde_json::{Value, json};
 
-use super::pages::policy;
+use super::pages::{policy, reveal};
 use super::router::App;
 use crate::assets::Assets;
 use crate::capture::forms::Settings;
@@ -99,6 +99,18 @@ pub fn list(assets: &Assets) -> Value {
         "pages": ["/v1/capture/iframe/{form}", "/v1/capture/result/{id}"],
         "scripts": OF_CARD_PAGE.into_iter().filter_map(line).collect::<Vec<_>>(),
         "inline_scripts": [],
+        "reveal_page": assets.entry(reveal::SCRIPT).ok().map(|entry| json!({
+            "page": "/v1/retrieve/iframe/pcd",
+            "scripts": [{
+                "name": reveal::SCRIPT,
+                "url": entry.url,
+                "integrity": entry.integrity,
+                "type": Kind::Classic.as_str(),
+                "purpose": "Takes the endpoint's secret from the address, shows what may be shown of the card, and the \
+                            card itself after a click and for half a minute.",
+            }],
+            "content_security_policy": policy::reveal_page("{nonce}"),
+        })),
         "content_security_policy": policy::card_page("{nonce}", &Settings::default()),
         "embed": assets.embed_versions().map(|(version, script, module)| json!({
             "version": version,

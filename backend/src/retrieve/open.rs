@@ -42,7 +42,11 @@ pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, Retriev
         core.refused(&actor, "retrieve.ended", endpoint.id.as_str()).await;
         return Err(RetrieveError::Ended(ended));
     }
-    let found = find(&mut *core.store.read().await?, &endpoint, reading).await?;
+    let found = find(&mut *core.store.read().await?, &endpoint, reading).await;
+    if matches!(found, Err(RetrieveError::Unknown)) {
+        core.refused(&actor, "retrieve.card", endpoint.id.as_str()).await;
+    }
+    let found = found?;
     let inner = core.root.unwrap(&bind(&endpoint), &endpoint.wrapped)?;
     let custody = aead::open(&wrapping_key(core, &endpoint, reading.secret), &bind(&endpoint), &inner)?;
     let unlocked = core.keyring.unlocked_by(core, &found.key, &found.pairs, &Key32::from_slice(&custody)?)?;

@@ -118,7 +118,6 @@ pub async fn delete(core: &Core, caller: &Caller, user: &str, safe: bool) -> Res
     let mut transaction = core.store.begin().await?;
     // First, so that no capture stores a card between the look and the deletion.
     transaction.delete_key_endpoints(caller.merchant.clone(), key.id.clone()).await?;
-    transaction.end_key_retrievals(caller.merchant.clone(), key.id.clone()).await?;
     if safe && transaction.key_has_cards(caller.merchant.clone(), key.id.clone()).await? {
         return Err(VaultError::KeyHasCards);
     }

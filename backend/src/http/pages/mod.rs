@@ -13,6 +13,7 @@ mod logo;
 pub mod payment;
 pub mod policy;
 mod result;
+pub mod reveal;
 
 pub use answer::{PAGE_HEADERS, look};
 pub use logo::logo;

@@ -25,6 +25,14 @@ pub fn link_page(nonce: &str) -> String {
     format!("{}; frame-ancestors 'none'", card_page(nonce, &Settings::default()))
 }
 
+/// The page that shows a stored card: our own script, and nothing of anybody else. It may be framed, as the form may.
+pub fn reveal_page(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'nonce-{nonce}'; connect-src 'self'; form-action 'none'; \
+         base-uri 'none'"
+    )
+}
+
 /// A payment's page. Forms lead to the payer's issuer on the one page that sends the payer there.
 pub fn payment_page(nonce: &str, issuer: Option<&str>) -> String {
     let policy = card_page(nonce, &Settings::default());

@@ -89,6 +89,12 @@ impl Cards for PostgresTransaction {
             "DELETE FROM capture_endpoint WHERE merchant_id = $2 AND (key_id, lock_token, lock_reference) IN
              (SELECT key_id, token, reference FROM card WHERE id = $1 AND merchant_id = $2)";
         self.execute(locked, &[&card.as_str(), &merchant.as_str()]).await?;
+        let readers = "DELETE FROM retrieve_endpoint WHERE id IN
+        (SELECT r.id FROM retrieve_endpoint r JOIN card k ON k.key_id = r.key_id AND k.token = r.lock_token
+         WHERE k.id = $1 AND k.merchant_id = $2 AND (r.lock_reference = k.reference
+            OR (r.lock_reference IS NULL AND NOT EXISTS (SELECT 1 FROM card o
+                WHERE o.key_id = k.key_id AND o.token = k.token AND o.id <> k.id))))";
+        self.execute(readers, &[&card.as_str(), &merchant.as_str()]).await?;
         let sql = "DELETE FROM card WHERE id = $1 AND merchant_id = $2";
         if self.execute(sql, &[&card.as_str(), &merchant.as_str()]).await? == 1 {
             self.execute("DELETE FROM card_patch WHERE card_id = $1", &[&card.as_str()]).await?;

@@ -136,7 +136,7 @@ impl Keys for PostgresTransaction {
 }
 
 /// Endpoints first: a batch holds the rows of its endpoints, so that after this statement no card can come.
-const DELETE_KEY: [&str; 9] = [
+const DELETE_KEY: [&str; 10] = [
     "DELETE FROM proxy_send WHERE card_id IN (SELECT id FROM card WHERE key_id = $1)",
     "DELETE FROM capture_endpoint WHERE key_id = $1",
     "UPDATE delivery_attempt SET answer = '' WHERE event_id IN (SELECT e.id FROM outbox_event e
@@ -146,6 +146,7 @@ const DELETE_KEY: [&str; 9] = [
     "DELETE FROM card_cvv WHERE card_id IN (SELECT id FROM card WHERE key_id = $1)",
     "DELETE FROM card_patch WHERE card_id IN (SELECT id FROM card WHERE key_id = $1)",
     "DELETE FROM card WHERE key_id = $1",
+    "DELETE FROM retrieve_endpoint WHERE key_id = $1",
     "DELETE FROM vault_key_pair WHERE key_id = $1",
     "DELETE FROM vault_key WHERE id = $1",
 ];

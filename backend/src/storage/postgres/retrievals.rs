@@ -78,9 +78,9 @@ impl Retrievals for PostgresTransaction {
     }
 
     async fn use_retrieval(&mut self, merchant: MerchantId, id: RetrieveId, reveal: bool) -> Result<bool> {
-        let sql = "UPDATE retrieve_endpoint SET uses = uses + 1, reveals = reveals + $1
+        let sql = "UPDATE retrieve_endpoint SET uses = uses + 1, reveals = reveals + $1::BIGINT
                    WHERE id = $2 AND merchant_id = $3 AND uses < max_uses
-                     AND ($1 = 0 OR reveals < max_reveals) AND length(wrapped) > 0";
+                     AND ($1::BIGINT = 0 OR reveals < max_reveals) AND length(wrapped) > 0";
         let used = self.execute(sql, &[&i64::from(reveal), &id.as_str(), &merchant.as_str()]).await?;
         Ok(used == 1)
     }

@@ -113,6 +113,14 @@ impl Cards for SqliteTransaction {
                  (SELECT key_id, token, reference FROM card WHERE id = ?1 AND merchant_id = ?2)",
                 [card.as_str(), merchant.as_str()],
             )?;
+            c.execute(
+                "DELETE FROM retrieve_endpoint WHERE id IN
+                 (SELECT r.id FROM retrieve_endpoint r JOIN card k ON k.key_id = r.key_id AND k.token = r.lock_token
+                  WHERE k.id = ?1 AND k.merchant_id = ?2 AND (r.lock_reference = k.reference
+                     OR (r.lock_reference IS NULL AND NOT EXISTS (SELECT 1 FROM card o
+                         WHERE o.key_id = k.key_id AND o.token = k.token AND o.id <> k.id))))",
+                [card.as_str(), merchant.as_str()],
+            )?;
             let deleted = c.execute(
                 "DELETE FROM card WHERE id = ?1 AND merchant_id = ?2",
                 [card.as_str(), merchant.as_str()],

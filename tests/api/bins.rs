@@ -1,0 +1,92 @@
+//! Issuers of numbers from the operator's table.
+
+use backend::bins::import::{self, ImportError};
+use serde_json::{Value, json};
+
+use crate::app::{NUMBER, TestApp, card, text};
+
+on_both_engines! {
+    the_issuer_is_told_with_stored_and_captured_cards,
+    a_new_table_stands_in_place_of_the_old_one,
+    every_node_follows,
+    a_file_that_cannot_be_read_changes_nothing,
+}
+
+const TABLE: &str = "BIN,Brand,Issuing Bank,Country,Type,Level\n\
+    411111,VISA,First Bank,Germany,DEBIT,CLASSIC\n\
+    4111111111,VISA,\"Long, Bank\",France,CREDIT,GOLD\n\
+    555555,MASTERCARD,Other Bank,Italy,CREDIT,WORLD\n";
+
+async fn load(app: &TestApp, table: &str) -> Result<u64, ImportError> {
+    let loaded = import::import(&app.app.core, table.as_bytes(), |_, _| ()).await;
+    app.sweep().await;
+    loaded
+}
+
+fn long_bank() -> Value {
+    json!([{ "brand": "VISA", "issuing_bank": "Long, Bank", "country_name": "France", "card_type": "CREDIT",
+        "card_level": "GOLD" }])
+}
+
+async fn the_issuer_is_told_with_stored_and_captured_cards(app: TestApp) {
+    assert_eq!(load(&app, TABLE).await.unwrap(), 3);
+    let target = "/v1/vault?user=managed&return_card_metadata=true";
+    let stored = app.merchant.post(target, card(NUMBER)).await.ok();
+    assert_eq!(stored["card_metadata"]["issuer"], long_bank());
+    let token = text(&stored["token"]);
+    let update = format!("/v1/vault/update?user=managed&return_card_metadata=true&token={token}");
+    let updated = app.merchant.post(&update, json!({ "note": "x" })).await.ok();
+    assert_eq!(updated["card_metadata"]["issuer"], long_bank());
+    let captured = app.endpoint("&return_card_metadata=true").await.capture(card(NUMBER)).await.ok();
+    assert_eq!(captured["card_metadata"]["issuer"], long_bank());
+    // Not asked for, not told.
+    assert!(
+        app.merchant.post("/v1/vault?user=managed", card(NUMBER)).await.ok().get("card_metadata").is_none()
+    );
+    let american = app.merchant.post(target, card(crate::app::AMEX)).await.ok();
+    assert!(american["card_metadata"].get("issuer").is_none());
+    // A list knows six digits, which are not enough where longer ones differ.
+    let other = app.merchant.post(target, card(crate::app::OTHER_NUMBER)).await.ok();
+    let listed = app.merchant.get("/v1/vault?user=managed&return_card_metadata=true").await.ok();
+    for entry in listed["managed"].as_array().unwrap() {
+        let told = entry["card_metadata"].get("issuer").map(|issuer| text(&issuer[0]["issuing_bank"]));
+        let expected = (entry["token"] == other["token"]).then(|| "Other Bank".to_owned());
+        assert_eq!(told, expected);
+    }
+}
+
+async fn a_new_table_stands_in_place_of_the_old_one(app: TestApp) {
+    load(&app, TABLE).await.unwrap();
+    load(&app, "bin,issuer\n555555,New Bank\n").await.unwrap();
+    let issuer = |digits: &str| app.app.core.bins.issuer(digits).map(|issuer| issuer.bank);
+    assert_eq!((issuer(NUMBER), issuer("5555555555554444")), (None, Some("New Bank".to_owned())));
+    // Nothing is left of the old one.
+    let mut t = app.app.core.store.begin().await.unwrap();
+    assert_eq!(t.sweep_bins(i64::MAX, 100).await.unwrap(), 1);
+}
+
+async fn every_node_follows(app: TestApp) {
+    let second = app.second_app(&app.root_key_file).await;
+    load(&app, TABLE).await.unwrap();
+    assert!(second.core.bins.issuer(NUMBER).is_none());
+    backend::boot::sweep(&second).await.unwrap();
+    assert_eq!(second.core.bins.issuer(NUMBER).unwrap().bank, "Long, Bank");
+}
+
+async fn a_file_that_cannot_be_read_changes_nothing(app: TestApp) {
+    load(&app, TABLE).await.unwrap();
+    for (table, told) in [
+        ("", "names no column bin"),
+        ("issuer,country\nA,B\n", "names no column bin"),
+        ("bin\n411111\n", "names no column issuer"),
+        ("bin,issuer\n", "has no lines"),
+        ("bin,issuer\n411111,A\n41111,B\n", "line 3: the column bin"),
+        ("bin,issuer\n411111111111,B\n", "line 2: the column bin"),
+        ("bin,issuer\n41111a,B\n", "line 2: the column bin"),
+        (&format!("bin,issuer\n411111,{}\n", "x".repeat(121)), "line 2: a text"),
+    ] {
+        let error = load(&app, table).await.unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+    assert_eq!(app.app.core.bins.issuer(NUMBER).unwrap().bank, "Long, Bank");
+}
