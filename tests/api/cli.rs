@@ -289,3 +289,27 @@ async fn a_certificate_serves_tls() {
     );
     assert!(server.stop().await.0.success());
 }
+
+#[tokio::test]
+async fn accounts_are_made_and_keys_of_sales_rotated_beside_a_running_server() {
+    let mut server = Server::start(folder(), None, &[]).await;
+    server.new_merchant(&["Shop"]).await;
+    fails_with(
+        &server.beside(&["merchant", "account", "Nobody"]).await,
+        &["there is no merchant of this name"],
+    );
+    let made = server.beside(&["merchant", "account", "Shop", "--json"]).await;
+    assert!(made.success, "{}", made.err);
+    let made: Value = serde_json::from_str(&made.out).unwrap();
+    let account = server.anonymous().with_basic(&text(&made["account_id"]), &text(&made["account_key"]));
+    assert_eq!(account.get("/payment-invoices").await.ok()["data"], json!([]));
+    let keys = async || server.anonymous().get("/.well-known/jwks.json").await.ok()["keys"].clone();
+    assert_eq!(keys().await, json!([]));
+    for count in [2, 3] {
+        let rotated = server.beside(&["sale-key", "rotate"]).await;
+        assert!(rotated.success, "{}", rotated.err);
+        let newest = keys().await[count - 1]["kid"].clone();
+        assert!(rotated.out.contains(&text(&newest)));
+    }
+    assert!(server.stop().await.0.success());
+}

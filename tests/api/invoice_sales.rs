@@ -6,6 +6,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA512, RsaKeyPair, RsaPublicKeyComponents,
 };
 use aws_lc_rs::{hmac, signature::KeyPair as _};
+use backend::bins;
 use backend::gateways::sandbox::Fault;
 use backend::invoices::pay::By;
 use backend::invoices::{InvoiceError, Place, page, sale_keys};
@@ -18,9 +19,11 @@ use shared::{CardNumber, Cvv, Expiry};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-use crate::app::{NUMBER, TestApp, text};
+use crate::app::{ALL, NUMBER, TestApp, text};
 use crate::client::Call;
-use crate::invoices::{BAD, GOOD, card, local, make, order, payment, refusal, sell, sell_by, shown};
+use crate::invoices::{
+    BAD, CHALLENGED, GOOD, card, local, make, order, payment, refusal, sell, sell_by, shown,
+};
 
 on_both_engines! {
     with local;
@@ -30,6 +33,7 @@ on_both_engines! {
     a_refused_sale_ends_the_invoice,
     the_page_refuses_five_times,
     two_clicks_pay_once,
+    a_payer_who_leaves_at_the_issuer_can_pay_again_later,
     a_card_is_checked_before_it_is_sent,
     a_late_answer_settles_once,
     a_repeated_call_is_answered_again_and_done_once,
@@ -229,6 +233,25 @@ async fn two_clicks_pay_once(app: TestApp) {
     assert_eq!(page::facts(&app.app.core, &sid(&made)).await.unwrap().standing, page::Standing::Paid);
 }
 
+async fn a_payer_who_leaves_at_the_issuer_can_pay_again_later(app: TestApp) {
+    let made = make(&app, "o1", json!({ "callback_url": "https://shop.example/callback" })).await;
+    submit(&app, &made, By::Card { card: typed(CHALLENGED), keep: false }).await.unwrap();
+    let standing = async || page::facts(&app.app.core, &sid(&made)).await.unwrap().standing;
+    assert!(matches!(standing().await, page::Standing::AtIssuer(_)));
+    let meanwhile = submit(&app, &made, By::Card { card: typed(GOOD), keep: false }).await;
+    assert!(matches!(meanwhile, Err(InvoiceError::Busy)), "the first payment is still open");
+    app.clock.pass(31 * 60);
+    app.sweep().await;
+    assert_eq!(standing().await, page::Standing::Open);
+    submit(&app, &made, By::Card { card: typed(GOOD), keep: false }).await.unwrap();
+    assert_eq!(standing().await, page::Standing::Paid);
+    // The n-th retry comes n minutes later, a hundred of them.
+    let mut transaction = app.app.core.store.read().await.unwrap();
+    let events = transaction.list_events(app.id.clone(), backend::model::Mode::Test, ALL).await.unwrap();
+    let schedules: Vec<_> = events.iter().map(|event| event.schedule).collect();
+    assert_eq!(schedules, [backend::model::Schedule::MINUTES]);
+}
+
 async fn a_card_is_checked_before_it_is_sent(app: TestApp) {
     let made = make(&app, "o1", json!({})).await;
     for (name, value, place) in [
@@ -250,6 +273,9 @@ async fn a_card_is_checked_before_it_is_sent(app: TestApp) {
     assert!(operations(&app, &made).await.is_empty());
     let mut nameless = card(GOOD);
     nameless["card_holder"] = Value::Null;
+    let table = "bin,bank,country\n551928,First Bank,US\n";
+    bins::import::import(&app.app.core, table.as_bytes(), |_, _| ()).await.unwrap();
+    bins::reload(&app.app.core).await.unwrap();
     nameless["browser_info"] =
         json!({ "browser_ip": "192.0.2.7", "browser_java_enabled": false, "browser_tz": "-120" });
     sell(&app, &made, nameless).await.is(201);
@@ -258,6 +284,8 @@ async fn a_card_is_checked_before_it_is_sent(app: TestApp) {
         (&payload["payment_card"]["holder"], &payload["client_ip"]),
         (&json!("CARD HOLDER"), &json!("192.0.2.7"))
     );
+    let issuer = &payload["payment_card"];
+    assert_eq!((&issuer["issuer_name"], &issuer["issuer_country"]), (&json!("First Bank"), &json!("US")));
 }
 
 async fn a_repeated_call_is_answered_again_and_done_once(app: TestApp) {

@@ -89,7 +89,7 @@ async fn build(
         let (found, owner) = tokens::resolve(core, transaction, caller, &token, customer).await?;
         card = Some(found.id.clone());
         let scheme_reference = owner.scheme_reference;
-        details.stored = Some(StoredCard { token, facts: CardFacts::of(&found), scheme_reference });
+        details.stored = Some(StoredCard { token, facts: CardFacts::of(core, &found), scheme_reference });
     }
     let now = core.now();
     let id = InvoiceId::new(&*core.entropy);

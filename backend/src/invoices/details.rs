@@ -18,8 +18,6 @@ pub struct Person {
     pub name: String,
     /// E-mail address; may be empty.
     pub email: String,
-    /// Everything that was said of the customer, as JSON.
-    pub all: String,
 }
 
 /// Where the payer's browser goes afterwards.
@@ -52,6 +50,10 @@ pub struct CardFacts {
     pub holder: String,
     /// Year and month of its end; zero where it is not known.
     pub expiry: (u16, u8),
+    /// The bank, where the operator's table knows it.
+    pub bank: String,
+    /// The bank's country.
+    pub country: String,
 }
 
 /// The stored card that an invoice is to be paid by.
@@ -167,8 +169,9 @@ impl Details {
 
 impl CardFacts {
     /// Of a stored card.
-    pub fn of(card: &Card) -> Self {
+    pub fn of(core: &Core, card: &Card) -> Self {
         let Shown { brand, first_six, last_four, digits, expiry, holder, .. } = &card.shown;
+        let issuer = core.bins.issuer_of_six(first_six).unwrap_or_default();
         Self {
             first: first_six.clone(),
             last: last_four.clone(),
@@ -176,6 +179,8 @@ impl CardFacts {
             brand: brand.wire().to_owned(),
             holder: holder.clone(),
             expiry: expiry.map_or((0, 0), |expiry| (expiry.year(), expiry.month())),
+            bank: issuer.bank,
+            country: issuer.country,
         }
     }
 

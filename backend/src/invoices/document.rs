@@ -120,7 +120,8 @@ fn attributes(public_url: &Url, invoice: &Invoice, details: &Details, now: Times
 
 /// What is told of the card that paid (spec B.4).
 fn payload(paid: &Payment) -> Members {
-    let CardFacts { first, last, brand, holder, expiry, .. } = &paid.card;
+    let CardFacts { first, last, brand, holder, expiry, bank, country, .. } = &paid.card;
+    let known = |text: &str| maybe(Some(text.to_owned()).filter(|text| !text.is_empty()));
     let (year, month) = match *expiry {
         (0, _) => (Value::Null, Value::Null),
         (year, month) => (Value::text(format!("{:02}", year % 100)), Value::text(format!("{month:02}"))),
@@ -132,9 +133,9 @@ fn payload(paid: &Payment) -> Members {
         ("first", Value::text(first.as_str())),
         ("holder", Value::text(holder.as_str())),
         ("expiry_year", year),
-        ("issuer_name", Value::Null),
+        ("issuer_name", known(bank)),
         ("expiry_month", month),
-        ("issuer_country", Value::Null),
+        ("issuer_country", known(country)),
     ]);
     object([
         ("client_ip", Value::text(paid.ip.as_str())),

@@ -266,11 +266,7 @@ impl<'b> Reader<'b> {
             let at = "/data/attributes/customer/reference_id";
             self.tell(Invalid::new(at, "missing", "A customer needs a reference_id."));
         }
-        let all = customer.to_json().to_string();
-        if all.len() > METADATA {
-            self.tell(Invalid::new(at, "length", "customer is too large."));
-        }
-        Some(Person { reference, name, email, all })
+        Some(Person { reference, name, email })
     }
 
     fn needs_customer(&mut self, details: &Details) {

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::operations::{self, Operations, Plan};
 use crate::storage::{InvoiceFilter, StoreError, Transaction};
-use crate::vault::Invalid;
+use crate::vault::{Invalid, VaultError};
 
 /// The largest page of a list.
 pub const LARGEST_PAGE: u32 = 100;
@@ -149,6 +149,10 @@ async fn run(
         (settled.operation.state, &settled.answer)
     {
         return Err(InvoiceError::Declined(decline.resolution.clone()));
+    }
+    if settled.operation.state == OperationState::NotMade {
+        // Given up before it was called: nothing has happened, and the caller can try again.
+        return Err(VaultError::Contended.into());
     }
     if kind == OperationKind::Refund && settled.operation.state.is_open() {
         super::until_won(|| wait(core, place, seen, &settled.operation)).await?;

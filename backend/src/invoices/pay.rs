@@ -192,10 +192,10 @@ async fn card(
     let By::Card { card, .. } = &attempt.by else {
         let found = stored(core, transaction, invoice, details, &attempt.address).await?;
         let token = details.stored.as_ref().map(|stored| stored.token.clone());
-        return Ok((Some(found.id.clone()), Payment { card: CardFacts::of(&found), token, ..payment }));
+        return Ok((Some(found.id.clone()), Payment { card: CardFacts::of(core, &found), token, ..payment }));
     };
     check_expiry(invoice.mode, card.expiry, core)?;
-    let facts = facts(card);
+    let facts = facts(core, card);
     let (Some(keeper), Some(customer)) = (keeper, &invoice.customer) else {
         return Ok((None, Payment { card: facts, ..payment }));
     };
@@ -241,7 +241,8 @@ fn check_expiry(mode: Mode, expiry: Expiry, core: &Core) -> Result<(), Invalid> 
     Ok(())
 }
 
-fn facts(card: &GivenCard) -> CardFacts {
+fn facts(core: &Core, card: &GivenCard) -> CardFacts {
+    let issuer = core.bins.issuer(card.number.digits()).unwrap_or_default();
     CardFacts {
         first: card.number.first_six().to_owned(),
         last: card.number.last_four().to_owned(),
@@ -249,6 +250,8 @@ fn facts(card: &GivenCard) -> CardFacts {
         brand: card.number.brand().wire().to_owned(),
         holder: card.holder.to_string(),
         expiry: (card.expiry.year(), card.expiry.month()),
+        bank: issuer.bank,
+        country: issuer.country,
     }
 }
 

@@ -62,7 +62,7 @@ async fn file(
         invoice.busy = None;
         match operation.kind {
             OperationKind::Capture | OperationKind::Void | OperationKind::Refund => {
-                followed(&mut invoice, operation)
+                followed(&mut invoice, &mut details, operation)
             }
             _ => paid(core, transaction, &mut invoice, &mut details, (operation, answer)).await?,
         }
@@ -86,8 +86,12 @@ fn waits(invoice: &Invoice, operation: &Operation) -> Option<Event> {
     is_news.then_some(Event::RefundWaits)
 }
 
-fn followed(invoice: &mut Invoice, operation: &Operation) -> Option<Event> {
+fn followed(invoice: &mut Invoice, details: &mut Details, operation: &Operation) -> Option<Event> {
     let amount = operation.amount.minor();
+    if operation.state != OperationState::Approved {
+        // Its name is free again.
+        details.refunds.retain(|refund| refund.operation != operation.id.as_str());
+    }
     match (operation.kind, operation.state) {
         (OperationKind::Capture, OperationState::Approved) => {
             invoice.taken = amount;
