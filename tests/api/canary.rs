@@ -376,6 +376,7 @@ async fn plain_form_calls(client: &Client) -> Vec<Answer> {
 }
 
 /// The gateway interface: cards where they belong, and everywhere else.
+#[expect(clippy::too_many_lines, reason = "one list of calls")]
 async fn gateway_calls(server: &Server) -> Vec<Answer> {
     let made = server.new_merchant(&["Gateway shop"]).await;
     let (id, hash_code) = (text(&made["company_id"]), text(&made["company_hashcode"]));

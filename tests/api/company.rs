@@ -60,8 +60,8 @@ impl Shop {
             "company_id": self.id,
             "company_pass": self.pass,
             "company_mid_id": self.mid,
-            "transaction": transaction,
         });
+        body["transaction"] = transaction;
         body.as_object_mut().unwrap().extend(object(more));
         body
     }

@@ -206,7 +206,7 @@ async fn a_capture_is_stored_once(app: TestApp) {
     assert_eq!((again.ok(), again.header("idempotent-replayed")), (first, "true"));
     assert_eq!(count(&app).await, 1);
     let mut wrong = endpoint.clone();
-    wrong.secret = "wrong".to_owned();
+    "wrong".clone_into(&mut wrong.secret);
     let call = wrong.call("").header("idempotency-key", "k").json(&card(NUMBER));
     app.anonymous.send(call).await.refused(404, "not_found");
     let other = endpoint.call("").header("idempotency-key", "k").json(&card(OTHER_NUMBER));

@@ -51,7 +51,8 @@ pub fn order(reference: &str, more: Value) -> Value {
         "test_mode": true, "reference_id": reference, "currency": "USD", "amount": 10.5,
         "service": "payment_card_usd_hpp",
     });
-    attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("attributes are an object") };
+    attributes.as_object_mut().unwrap().extend(more);
     json!({ "data": { "type": "payment-invoices", "attributes": attributes } })
 }
 

@@ -1,6 +1,7 @@
 //! Cards by their URI, and the terms of their security codes (spec B.2, B.5).
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
+use backend::crypto::hex;
 use backend::model::{Scope, Scopes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -425,7 +426,7 @@ fn encrypted(pem: &str, text: &str) -> String {
     let key = Pkcs1PublicEncryptingKey::new(key).unwrap();
     let mut sealed = vec![0; key.ciphertext_size()];
     key.encrypt(text.as_bytes(), &mut sealed).unwrap();
-    sealed.iter().map(|byte| format!("{byte:02X}")).collect()
+    hex(&sealed).to_uppercase()
 }
 
 async fn an_access_token_opens_forms_only(app: TestApp) {

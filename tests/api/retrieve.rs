@@ -266,9 +266,8 @@ async fn database_and_root_key_alone_open_nothing() {
     // Who holds the root key takes the outer wrapping off, and finds another one.
     let inner = app.app.core.root.unwrap(&binding, &endpoint.wrapped).unwrap();
     let secret = text(&created["secret"]).into_bytes();
-    for (place, sought) in
-        [(&app.bytes_on_disk(), &secret), (&app.bytes_on_disk(), &custody), (&inner.to_vec(), &custody)]
-    {
+    let on_disk = app.bytes_on_disk();
+    for (place, sought) in [(on_disk.as_slice(), &secret), (&on_disk, &custody), (&inner, &custody)] {
         assert!(!place.windows(sought.len()).any(|window| window == sought));
     }
 }

@@ -38,6 +38,7 @@ fn without(mut answer: Value, names: &[&str]) -> Value {
 }
 
 /// Seed 003, both requests as they stand there, with credentials, token, time and signature of ours.
+#[expect(clippy::too_many_lines, reason = "the document's samples in their order")]
 async fn the_seeds_requests_are_answered_member_by_member(app: TestApp) {
     let shop = Shop::of(&app);
     let token = shop.good_token(&app).await;

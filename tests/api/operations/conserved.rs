@@ -195,7 +195,7 @@ fn on_sqlite_our_rows_say_what_the_book_says() {
     let result = runner.run(&vec(step(), 1..30), |steps| {
         runtime.block_on(async {
             let till = Till::open(TestApp::on_sqlite().await);
-            play(&till, &steps).await;
+            Box::pin(play(&till, &steps)).await;
             check(&till).await.map_err(TestCaseError::fail)
         })
     });
@@ -211,7 +211,7 @@ fn on_postgres_our_rows_say_what_the_book_says() {
         let told = &mut checked;
         runtime.block_on(on_postgres(|app| async move {
             let till = Till::open(app);
-            play(&till, &steps).await;
+            Box::pin(play(&till, &steps)).await;
             *told = check(&till).await;
         }));
         checked.map_err(TestCaseError::fail)

@@ -134,8 +134,8 @@ dl{margin:0 0 1rem;min-height:9rem}dt{color:var(--muted);font-size:.875rem}\
 dd{margin:0 0 .75rem;display:flex;gap:.75rem;align-items:center;justify-content:space-between;min-height:2.75rem;\
 border-bottom:1px solid var(--hairline);font-variant-numeric:tabular-nums;overflow-wrap:anywhere}\
 button{font:inherit;font-weight:600;min-height:2.75rem;border-radius:var(--radius);cursor:pointer;\
-border:1px solid transparent;background:var(--accent);color:var(--on-accent);padding:.5rem 1rem}\
-#show{width:100%}.copy{flex:none;background:transparent;color:inherit;border-color:var(--line);font-weight:400}\
+border:1px solid transparent;background:var(--primary);color:var(--primary-text);padding:.5rem 1rem}\
+#show{width:100%}.copy{flex:none;background:transparent;color:inherit;border-color:var(--border);font-weight:400}\
 button:focus-visible{outline:3px solid var(--focus);outline-offset:2px}button:disabled{opacity:.6;cursor:default}\
 #status{margin:0 0 1rem;min-height:1.5rem}textarea{position:fixed;opacity:0}";
 
