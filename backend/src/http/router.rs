@@ -155,9 +155,6 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         // Merchant backends: what is set for their gateway transactions.
         .routes(routes!(v1::company::show, v1::company::change))
         .layer(axum::middleware::from_fn(again::again))
-        // Merchant backends: cards on their way out and in. A message leaves once, so the call is not run again.
-        .routes(routes!(v1::proxy::post))
-        .routes(routes!(v1::proxy::get))
         .layer(axum::middleware::from_fn(idempotency::vault))
         // Cardholders: the hosted page. A submit stores by the capture lane and is not run twice.
         .routes(routes!(pages::form::open, pages::form::submit, v1::form::delete))
