@@ -17,7 +17,6 @@ on_both_engines! {
     an_account_is_masked_and_shown_by_its_end,
     its_fields_are_hidden_and_relaxed_as_those_of_a_card,
     a_form_without_any_field_is_refused,
-    custom_forms_are_refused_with_a_way_out,
 }
 
 const ACCOUNT: [(&str, &str); 4] = [
@@ -189,11 +188,4 @@ async fn a_form_without_any_field_is_refused(app: TestApp) {
     let body = json!({ "field_options": { "card_number": { "visible": true } } });
     let refused = app.merchant.post("/v1/capture/iframe?form_type=ach", body).await;
     refused.refused(400, "invalid").at("/field_options/card_number", "unknown");
-}
-
-async fn custom_forms_are_refused_with_a_way_out(app: TestApp) {
-    let refused = app.merchant.post("/v1/capture/iframe?form_type=custom", json!({})).await;
-    let problem = refused.refused(400, "invalid");
-    problem.at("/form_type", "unsupported");
-    assert!(text(&problem.0["error"]).contains("capture endpoint"));
 }

@@ -316,18 +316,18 @@ async fn a_late_answer_settles_once(app: TestApp) {
     app.app.sandbox.faults().order(Fault::Held(Arc::clone(&bell)));
     let sale = sell(&app, &made, card(GOOD));
     let inquiry = async {
-        // The call is under way as soon as the simulator has written its book.
-        while operations(&app, &made).await.first().is_none_or(|operation| operation.called_at.is_none()) {
+        // Held only once the simulator has written its book: before that a later time would end the call unmade.
+        loop {
+            if let Some(operation) = operations(&app, &made).await.first()
+                && app.app.sandbox.entry(&operation.id).await.unwrap().is_some()
+            {
+                break;
+            }
             tokio::task::yield_now().await;
         }
         app.clock.pass(600);
-        loop {
-            app.sweep().await;
-            if shown(&app, &made).await["status"] == json!("processed") {
-                break;
-            }
-            app.clock.pass(600);
-        }
+        app.sweep().await;
+        assert_eq!(shown(&app, &made).await["status"], json!("processed"), "settled by the inquiry");
         bell.notify_one();
     };
     let (sold, ()) = tokio::join!(sale, inquiry);

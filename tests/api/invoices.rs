@@ -366,7 +366,10 @@ async fn an_issuer_that_wants_to_see_the_payer_gets_to(app: TestApp) {
         assert_eq!(shown(&app, &made).await["status"], json!("process_pending"));
         let fields = pares(&app, &sold, verdict).await;
         let back = come_back(&app, &sold, &fields).await;
-        assert_eq!((back.status, back.header("location")), (303, format!("/hpp/{}", sid.as_str()).as_str()));
+        assert_eq!(
+            (back.status, back.header("location")),
+            (303, format!("/hpp/{}/done", sid.as_str()).as_str())
+        );
         // The payer goes back and sends the form once more.
         come_back(&app, &sold, &fields).await.is(303);
         let shown = shown(&app, &made).await;

@@ -261,12 +261,16 @@ mod tests {
                 "success" => ("notice good", 1),
                 "expired" => ("Link expired", 1),
                 "payment" => ("€12.40</span>", 1),
-                "stored" => ("data-brand=\"visa\">Visa", 1),
+                "stored" => ("class=\"brand\">Visa", 1),
                 "paid" => ("Payment accepted", 1),
                 "picture" | "plum" => ("id=\"cardamom-picture\"", 1),
                 _ => ("id=\"cardamom-form\"", 1),
             };
-            assert_eq!(document.split("<body>").nth(1).unwrap().matches(sign).count(), count, "{state}");
+            assert_eq!(
+                document.split("<body>").nth(1).unwrap().matches(sign).count(),
+                count,
+                "{state} {document}"
+            );
         }
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn name_of(url: &Url) -> Option<String> {
 fn normal(host: &str) -> Option<String> {
     let url = Url::parse(&format!("https://{}/", host.trim())).ok()?;
     let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    let named = url.username().is_empty() && url.password().is_none() && !host.contains('/');
+    let named = url.username().is_empty() && url.password().is_none() && !host.contains(['/', '*']);
     if plain && named { name_of(&url) } else { None }
 }
 

@@ -5,6 +5,8 @@ use shared::digits;
 
 /// The widest gap between two digits of one number, in bytes.
 const GAP: usize = 3;
+/// Separators as addresses and forms write them.
+const ESCAPED: [&str; 3] = ["%20", "%2D", "%2d"];
 
 /// One digit of a text.
 #[derive(Clone, Copy)]
@@ -62,7 +64,16 @@ fn replace(text: &str, mut seek: impl FnMut(&str) -> Option<(usize, usize, Strin
 
 fn digits_of(text: &str) -> Vec<Digit> {
     let mut all: Vec<Digit> = Vec::new();
+    let mut behind = 0;
     for (from, c) in text.char_indices() {
+        let escaped = text.get(from..from + 3).is_some_and(|three| ESCAPED.contains(&three));
+        if escaped {
+            // Its digits are those of a separator.
+            behind = from + 3;
+        }
+        if from < behind {
+            continue;
+        }
         let Some(value) = digits::value(c) else { continue };
         let before = all.last().map_or(from, |digit| digit.to);
         let gap = text.get(before..from).unwrap_or_default();
@@ -74,7 +85,7 @@ fn digits_of(text: &str) -> Vec<Digit> {
 /// Whether what stands between two digits leaves them in one number.
 fn joins(gap: &str) -> bool {
     gap.is_empty()
-        || gap == "%20"
+        || ESCAPED.contains(&gap)
         || (gap.len() <= GAP && gap.chars().all(|c| digits::is_separator(c) || matches!(c, '.' | '+' | '_')))
 }
 

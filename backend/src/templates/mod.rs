@@ -425,7 +425,7 @@ mod tests {
             ("{{card_number ~ card_number}}", Expression),
             ("{{'a' * 100000}}", Expression),
             ("{{card_number * 9}}", Expression),
-            ("{{a.b(1)}}", Expression),
+            ("{{card_number.b(1)}}", Expression),
             ("{{n|unmask}}", UnknownFilter),
         ] {
             assert_eq!(render(template, Escape::None).unwrap_err(), error, "{template}");
