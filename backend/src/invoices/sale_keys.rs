@@ -11,6 +11,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use der::asn1::UintRef;
+use der::{Decode as _, Reader as _, SliceReader};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -114,15 +116,21 @@ pub async fn published(core: &Core) -> Result<Vec<PublicKey>, InvoiceError> {
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
+/// Modulus and exponent of an `RSAPublicKey` (RFC 8017, A.1.1), as a key set writes them (RFC 7518, 6.3.1).
+fn components(public: &[u8]) -> der::Result<[String; 2]> {
+    let mut reader = SliceReader::new(public)?;
+    reader.sequence(|inner| {
+        let (n, e) = (UintRef::decode(inner)?, UintRef::decode(inner)?);
+        Ok([n, e].map(|part| URL_SAFE_NO_PAD.encode(part.as_bytes())))
+    })
+}
+
 /// Makes a pair. The operating system's randomness goes into it directly: the library takes no other.
 async fn generate(core: &Core) -> Result<SaleKeyRow, InvoiceError> {
     let made = tokio::task::spawn_blocking(|| {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| CryptoError::Random)?;
         let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| CryptoError::Random)?;
-        let public = pair.public_key();
-        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let n = part(public.modulus().big_endian_without_leading_zero());
-        let e = part(public.exponent().big_endian_without_leading_zero());
+        let [n, e] = components(pair.public_key().as_ref()).map_err(|_| CryptoError::Random)?;
         Ok::<_, CryptoError>((Zeroizing::new(private.as_ref().to_vec()), n, e))
     });
     let (private, n, e) = made.await.map_err(|_| CryptoError::Random)??;
