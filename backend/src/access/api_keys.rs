@@ -74,6 +74,8 @@ pub async fn create(core: &Core, caller: &Caller, new: NewApiKey) -> Result<Crea
     }
     let now = core.now();
     let mode = new.mode.unwrap_or(caller.mode);
+    let own = core.store.read().await?.find_api_key_by_secret_name(caller.login.clone()).await?;
+    let end = own.and_then(|own| own.expires_at);
     let secret = secret::generate_secret(&*core.entropy);
     let key = ApiKey {
         id: ApiKeyId::new(now, &*core.entropy),
@@ -86,7 +88,8 @@ pub async fn create(core: &Core, caller: &Caller, new: NewApiKey) -> Result<Crea
         kdf: String::new(),
         scopes: new.scopes,
         created_at: now,
-        expires_at: new.expires_at,
+        // Nor does it live longer.
+        expires_at: new.expires_at.into_iter().chain(end).min(),
         revoked_at: None,
         used_at: None,
     };

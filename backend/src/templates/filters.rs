@@ -9,6 +9,9 @@ use super::Escape;
 
 /// The widest that `pad` makes a value.
 const WIDEST: usize = 64;
+/// The longest value, in bytes, that a filter which makes values longer takes or leaves behind: filters in a row would
+/// fill the memory otherwise.
+const LONGEST: usize = 1 << 20;
 
 /// Adds them.
 pub fn add(environment: &mut Environment<'_>) {
@@ -31,21 +34,31 @@ pub fn add(environment: &mut Environment<'_>) {
     environment.add_filter("default", |value: Value, other: Value| {
         if value.is_undefined() || value.as_str() == Some("") { other } else { value }
     });
-    environment.add_filter("base64", |text: String| STANDARD.encode(text));
+    environment.add_filter("base64", |text: String| bounded(text).map(|text| STANDARD.encode(text)));
     environment.add_filter("raw", |text: String| Value::from_safe_string(text));
     for (name, escape) in
         [("json", Escape::Json), ("form", Escape::Form), ("xml", Escape::Xml), ("url", Escape::Url)]
     {
         environment.add_filter(name, move |text: String| {
+            let text = bounded(text)?;
             let mut out = String::with_capacity(text.len() + 8);
             escape.write(&text, &mut out);
-            Value::from_safe_string(out)
+            Ok::<_, Error>(Value::from_safe_string(out))
         });
     }
 }
 
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
-    if from.is_empty() { Err(unfit()) } else { Ok(text.replace(from, to)) }
+    if from.is_empty() || text.len() > LONGEST {
+        return Err(unfit());
+    }
+    // Before it is built: one value can become very many.
+    let added = text.matches(from).count().saturating_mul(to.len().saturating_sub(from.len()));
+    if text.len().saturating_add(added) > LONGEST { Err(unfit()) } else { Ok(text.replace(from, to)) }
+}
+
+fn bounded(text: String) -> Result<String, Error> {
+    if text.len() > LONGEST { Err(unfit()) } else { Ok(text) }
 }
 
 fn pad(text: &str, width: usize, with: &str) -> Result<String, Error> {
@@ -101,5 +114,10 @@ mod tests {
         assert_eq!(pad("7", 2, "0").unwrap(), "07");
         assert!(pad("7", 65, "0").is_err() && pad("7", 2, "").is_err());
         assert!(replace("a", "", "b").is_err());
+        assert_eq!(replace("a-b", "-", "").unwrap(), "ab");
+        let many = "a".repeat(LONGEST / 4);
+        assert_eq!(replace(&many, "a", "aaaa").unwrap().len(), LONGEST);
+        assert!(replace(&many, "a", "aaaaa").is_err());
+        assert!(bounded("x".repeat(LONGEST)).is_ok() && bounded("x".repeat(LONGEST + 1)).is_err());
     }
 }
