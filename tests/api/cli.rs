@@ -186,7 +186,7 @@ async fn a_missing_root_key_is_not_replaced() {
     server.new_merchant(&["Shop"]).await;
     assert!(server.stop().await.0.success());
     std::fs::remove_file(server.data.path().join("root.key")).unwrap();
-    let ended = run(&["serve", "--data-dir", path(&server.data)], &[]).await;
+    let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&server.data)], &[]).await;
     fails_with(&ended, &["root.key is missing", "without it no card can be opened"]);
     assert!(!server.data.path().join("root.key").exists());
 }
@@ -198,7 +198,11 @@ async fn another_root_key_is_refused() {
     let other = server.data.path().join("other.key");
     let other = other.to_str().unwrap();
     assert!(run(&["root-key", "create", "--root-key-file", other], &[]).await.success);
-    let ended = run(&["serve", "--data-dir", path(&server.data), "--root-key-file", other], &[]).await;
+    let ended = run(
+        &["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&server.data), "--root-key-file", other],
+        &[],
+    )
+    .await;
     fails_with(&ended, &["not the one that this database was made with"]);
 }
 
