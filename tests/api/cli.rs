@@ -131,7 +131,8 @@ async fn every_setting_says_what_it_allows() {
         ("CARDAMOM_TLS_CERT", "a.pem", "a PEM file"),
     ] {
         let data = folder();
-        let ended = run(&["serve", "--data-dir", path(&data)], &[(variable, value)]).await;
+        let ended =
+            run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&data)], &[(variable, value)]).await;
         fails_with(&ended, &["is not usable; allowed: ", allowed]);
     }
 }
@@ -149,9 +150,13 @@ async fn an_unknown_setting_of_the_file_is_named() {
 async fn secrets_are_not_shown_by_configuration_errors() {
     let data = folder();
     let url = [("CARDAMOM_DATABASE_URL", "mysql://user:hidden-word@localhost/x")];
-    let ended = run(&["serve", "--data-dir", path(&data)], &url).await;
+    let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&data)], &url).await;
     fails_with(&ended, &["database_url", "(secret)"]);
-    let ended_key = run(&["serve", "--data-dir", path(&data)], &[("CARDAMOM_ROOT_KEY", "hidden-word")]).await;
+    let ended_key = run(
+        &["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&data)],
+        &[("CARDAMOM_ROOT_KEY", "hidden-word")],
+    )
+    .await;
     assert!(!ended_key.success);
     assert!(
         !ended.err.contains("hidden-word") && !ended_key.err.contains("hidden-word"),
@@ -173,7 +178,19 @@ async fn listening_to_the_world_needs_protection() {
 #[tokio::test]
 async fn the_public_address_is_https_or_this_machine() {
     let data = folder();
-    let ended = run(&["serve", "--data-dir", path(&data), "--public-url", "http://cards.example"], &[]).await;
+    let ended = run(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            path(&data),
+            "--public-url",
+            "http://cards.example",
+        ],
+        &[],
+    )
+    .await;
     fails_with(
         &ended,
         &["public_url = \"http://cards.example\"", "an https address, or an http one on loopback"],
@@ -219,13 +236,20 @@ async fn a_root_key_is_made_once_and_for_its_owner_alone() {
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    fails_with(&run(&["serve", "--data-dir", path(&data)], &[]).await, &["may be read by others"]);
+    fails_with(
+        &run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&data)], &[]).await,
+        &["may be read by others"],
+    );
 }
 
 #[tokio::test]
 async fn no_root_key_is_made_on_postgres() {
     let (data, database) = (folder(), Database::create().await);
-    let ended = run(&["serve", "--data-dir", path(&data), "--database-url", &database.url], &[]).await;
+    let ended = run(
+        &["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&data), "--database-url", &database.url],
+        &[],
+    )
+    .await;
     fails_with(&ended, &["root.key is missing", "cardamom root-key create"]);
     assert!(!data.path().join("root.key").exists());
     database.delete().await;
