@@ -131,8 +131,7 @@ async fn every_setting_says_what_it_allows() {
         ("CARDAMOM_TLS_CERT", "a.pem", "a PEM file"),
     ] {
         let data = folder();
-        let ended =
-            run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", path(&data)], &[(variable, value)]).await;
+        let ended = run(&["serve", "--data-dir", path(&data)], &[(variable, value)]).await;
         fails_with(&ended, &["is not usable; allowed: ", allowed]);
     }
 }
@@ -178,19 +177,7 @@ async fn listening_to_the_world_needs_protection() {
 #[tokio::test]
 async fn the_public_address_is_https_or_this_machine() {
     let data = folder();
-    let ended = run(
-        &[
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--data-dir",
-            path(&data),
-            "--public-url",
-            "http://cards.example",
-        ],
-        &[],
-    )
-    .await;
+    let ended = run(&["serve", "--data-dir", path(&data), "--public-url", "http://cards.example"], &[]).await;
     fails_with(
         &ended,
         &["public_url = \"http://cards.example\"", "an https address, or an http one on loopback"],
