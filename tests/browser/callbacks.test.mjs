@@ -103,7 +103,7 @@ for (const [way, wasm] of Object.entries(ways)) {
     assert.equal(form.callback_runner, "done_page");
     await captureInShop(url, wasm, async (page, frame) => {
       await frame.locator("h1", { hasText: `Thanks, ${b.CARD.holder}` }).waitFor();
-      const [message] = await b.messages(page, "done");
+      const message = await b.eventually(async () => (await b.messages(page, "done"))[0], "the callback's message");
       assert.equal(message.origin, "null");
       assert.equal(message.data.origin, "null");
       assert.match(message.data.token, /^[0-9a-f]{64}$/);
@@ -124,7 +124,7 @@ for (const [way, wasm] of Object.entries(ways)) {
         assert.equal(data.error.code, 400);
         assert.equal(data.error.status, 400);
         assert.equal(typeof data.error.data.error, "string");
-        const [told] = await b.messages(page, "cardamom:error");
+        const told = await b.eventually(async () => (await b.messages(page, "cardamom:error"))[0], "the form's message");
         assert.equal(told.data.status, 400);
         await frame.locator("#cardamom-form").waitFor();
       },
