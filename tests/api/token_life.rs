@@ -11,8 +11,9 @@ use backend::model::{
     Clock as _, GatewayToken, Mode, Money, OperationKind, OwnerKind, Timestamp, TransactionFilter,
     TransactionId, TransactionState, UpdateCause, UpdateState,
 };
+use backend::operations::is_switched_off;
 use backend::operations::{self, CardSource, OperationError, Plan, SANDBOX};
-use backend::transactions::{hash, is_switched_off};
+use backend::transactions::hash;
 use backend::vault::VaultError;
 use serde_json::{Value, json};
 use tokio::sync::Notify;

@@ -30,7 +30,7 @@ use crate::model::{Invoice, Scopes};
 use crate::operations::OperationError;
 use crate::outbox::OutboxError;
 use crate::outgoing::Outgoing;
-use crate::storage::{StoreError, Transaction};
+use crate::storage::{self, StoreError, Transaction};
 use crate::vault::{Invalid, VaultError};
 
 pub use details::Details;
@@ -158,17 +158,11 @@ impl InvoiceError {
 const TRIES: usize = 5;
 
 /// Runs what has no caller who would try again, until it has won its races.
-pub(crate) async fn until_won<T, F>(mut run: impl FnMut() -> F) -> Result<T, InvoiceError>
+pub(crate) async fn until_won<T, F>(run: impl FnMut() -> F) -> Result<T, InvoiceError>
 where
     F: Future<Output = Result<T, InvoiceError>>,
 {
-    for _ in 1..TRIES {
-        match run().await {
-            Err(error) if error.is_race() => {}
-            done => return done,
-        }
-    }
-    run().await
+    storage::until_won(TRIES, InvoiceError::is_race, run).await
 }
 
 /// An invoice that was read before, as it stands in this transaction.

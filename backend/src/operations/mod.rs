@@ -14,7 +14,7 @@ use async_trait::async_trait;
 
 pub use crate::vault::charge::GivenCard;
 pub use routes::{GATEWAY_TRANSACTIONS, Routes, SANDBOX};
-pub use run::Operations;
+pub use run::{Operations, is_switched_off};
 pub use settle::Settled;
 
 use crate::core::Core;

@@ -13,10 +13,10 @@ use crate::access::Caller;
 use crate::core::{Actor, Core};
 use crate::gateways::{Answer, FollowUp, Gateway, Known, Order, Unknown};
 use crate::model::{
-    AuditEntry, CardId, DestinationKind, Mode, Operation, OperationKind, OperationState, Outcome, OwnerKind,
-    Scopes, Use,
+    AuditEntry, CardId, DestinationKind, MerchantId, Mode, Operation, OperationKind, OperationState, Outcome,
+    OwnerKind, Scopes, Use,
 };
-use crate::storage::Transaction;
+use crate::storage::{StoreError, Transaction};
 use crate::vault::within::{self, Managed};
 use crate::vault::{Invalid, VaultError};
 
@@ -376,12 +376,21 @@ async fn refuse_switched_off(
     if operation.owner == OwnerKind::Transaction {
         return Ok(());
     }
-    let tokens = transaction.list_card_tokens(operation.merchant.clone(), card.clone()).await?;
-    if tokens.iter().all(|token| token.enabled) {
+    if !is_switched_off(transaction, &operation.merchant, card).await? {
         return Ok(());
     }
     let detail = "The token of this card was switched off.";
     Err(VaultError::from(Invalid::new("/token", "disabled", detail)).into())
+}
+
+/// Whether a card is behind a token that was switched off: then it pays for nothing, on no surface.
+pub async fn is_switched_off(
+    transaction: &mut dyn Transaction,
+    merchant: &MerchantId,
+    card: &CardId,
+) -> Result<bool, StoreError> {
+    let tokens = transaction.list_card_tokens(merchant.clone(), card.clone()).await?;
+    Ok(tokens.iter().any(|token| !token.enabled))
 }
 
 /// Waits for a call as long as its gateway is worth it.

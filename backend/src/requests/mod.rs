@@ -20,7 +20,7 @@ pub mod templates;
 pub mod words;
 
 use crate::crypto::CryptoError;
-use crate::storage::StoreError;
+use crate::storage::{self, StoreError};
 use crate::vault::{Invalid, VaultError};
 
 /// Why a call about card requests did not do what it was asked.
@@ -72,15 +72,9 @@ impl RequestError {
 const TRIES: usize = 5;
 
 /// Runs what has no caller who would try again, until it has won its races.
-pub(crate) async fn until_won<T, F>(mut run: impl FnMut() -> F) -> Result<T, RequestError>
+pub(crate) async fn until_won<T, F>(run: impl FnMut() -> F) -> Result<T, RequestError>
 where
     F: Future<Output = Result<T, RequestError>>,
 {
-    for _ in 1..TRIES {
-        match run().await {
-            Err(error) if error.is_race() => {}
-            done => return done,
-        }
-    }
-    run().await
+    storage::until_won(TRIES, RequestError::is_race, run).await
 }

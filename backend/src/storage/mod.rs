@@ -10,6 +10,7 @@ mod lane;
 mod plan;
 pub mod postgres;
 mod proxies;
+mod races;
 mod repositories;
 mod retrievals;
 pub mod sqlite;
@@ -25,6 +26,7 @@ pub use bins::Bins;
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use proxies::{Proxies, Rules};
+pub use races::until_won;
 pub use repositories::{
     Audits, Captures, Cards, Forms, Installation, InvoiceFilter, Invoices, Keys, Merchants, Operations,
     Outbox, Page, Requests, SandboxLedger, Terms,

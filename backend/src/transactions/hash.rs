@@ -1,9 +1,9 @@
 //! The signatures of the gateway interface (spec A.3): SHA-256 over values without separators, in lower-case hex.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+use crate::crypto::hex;
 
 /// `request_hash`: the fourth value is the order id of an authorisation, else the original transaction's id; of a
 /// query, what it asks for. `response_hash`: the fourth value is the transaction's id, behind which the code stands.
@@ -29,15 +29,6 @@ pub fn is(expected: &str, given: &str) -> bool {
 /// SHA-256 in lower-case hex.
 pub fn sha256_hex(text: &str) -> String {
     signed(&[text], "")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub use run::{Answered, run, run_query};
 
 use crate::core::Core;
 use crate::crypto::CryptoError;
-use crate::model::{CardId, MerchantId, Timestamp};
-use crate::storage::{StoreError, Transaction};
+use crate::model::Timestamp;
+use crate::storage::{self, StoreError};
 use crate::vault::VaultError;
 use params::Refused;
 
@@ -74,17 +74,11 @@ impl TransactionError {
 const TRIES: usize = 8;
 
 /// Runs a piece of work with a transaction of its own until it has won its races.
-async fn until_won<T, F>(mut work: impl FnMut() -> F) -> Result<T, TransactionError>
+async fn until_won<T, F>(work: impl FnMut() -> F) -> Result<T, TransactionError>
 where
     F: Future<Output = Result<T, TransactionError>>,
 {
-    for _ in 1..TRIES {
-        match work().await {
-            Err(error) if error.is_race() => {}
-            done => return done,
-        }
-    }
-    work().await
+    storage::until_won(TRIES, TransactionError::is_race, work).await
 }
 
 /// Signed requests that were seen before this time need not be known any more: their timestamps are refused.
@@ -94,14 +88,4 @@ pub fn forget_before(core: &Core, now: Timestamp) -> Timestamp {
         None => Duration::from_hours(24),
     };
     now.minus(kept)
-}
-
-/// Whether a card is behind a token that was switched off: then it pays for nothing, on no surface.
-pub async fn is_switched_off(
-    transaction: &mut dyn Transaction,
-    merchant: &MerchantId,
-    card: &CardId,
-) -> Result<bool, StoreError> {
-    let tokens = transaction.list_card_tokens(merchant.clone(), card.clone()).await?;
-    Ok(tokens.iter().any(|token| !token.enabled))
 }
