@@ -52,6 +52,8 @@
   // Of several origins only one frames us; where the browser says which, the others need not be tried.
   const around = location.ancestorOrigins && location.ancestorOrigins[0];
   const targets = origins.includes(around) ? [around] : origins;
+  // A page of opaque origin (sandboxed, a file) cannot be named.
+  const anybody = [around && around !== "null" ? around : "*"];
   // What a page of any site may be told, where a form names no origins.
   const PUBLIC = ["ready", "resize", "success", "error", "expired"];
 
@@ -64,7 +66,7 @@
     const details = open && type !== "resize" ? {} : told;
     const spoken = config.messages === "card_request" ? inCardRequestWords(type, details) : inOurWords(type, details);
     if (spoken === undefined) return;
-    for (const target of open ? ["*"] : targets) window.parent.postMessage(spoken, target);
+    for (const target of open ? anybody : targets) window.parent.postMessage(spoken, target);
   }
 
   function inOurWords(type, told) {

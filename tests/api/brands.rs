@@ -197,12 +197,22 @@ async fn a_merchant_may_take_three_digits_for_american_express(app: TestApp) {
 
 /// Emoji, a bidi control, full-width digits: in every field of the form.
 async fn odd_characters_are_refused_or_read_in_every_field(app: TestApp) {
-    let form =
-        form(&app, json!({ "field_options": { "reference": { "visible": true, "validate": true } } })).await;
+    let visible = json!({ "visible": true });
+    let body = json!({
+        "field_options": {
+            "reference": { "visible": true, "validate": true }, "postal_code": visible,
+            "billing_address": visible, "billing_city": visible, "billing_country": visible,
+        },
+        "additional_fields": [{ "name": "nickname", "label": "Nickname", "type": "text" }],
+    });
+    let form = form(&app, body).await;
     let endpoint = app.endpoint("").await;
     let usual = |name: &str, value: &str| {
         let mut fields = members(NUMBER, "");
         fields.push(("reference", "order-7".to_owned()));
+        for name in ["postal_code", "billing_address", "billing_city", "billing_country", "nickname"] {
+            fields.push((name, "10115".to_owned()));
+        }
         for field in &mut fields {
             if field.0 == name {
                 value.clone_into(&mut field.1);
@@ -223,6 +233,13 @@ async fn odd_characters_are_refused_or_read_in_every_field(app: TestApp) {
         ("reference", "a\u{202E}b", "characters"),
         ("reference", "４１１１ １１１１ １１１１ １１１１", "holds_number"),
         ("reference", &"r".repeat(10_000), "too_long"),
+        ("postal_code", "101\u{202E}15", "characters"),
+        ("billing_address", "Main\u{202E}Street", "characters"),
+        ("billing_address", "４１１１ １１１１ １１１１ １１１１", "holds_number"),
+        ("billing_city", "Ber\u{2066}lin", "characters"),
+        ("billing_country", "D\u{202E}E", "characters"),
+        ("nickname", "Ada\u{202E}", "characters"),
+        ("nickname", "４１１１１１１１１１１１１１１１", "holds_number"),
     ] {
         let refused = send(&app, &form, &endpoint, &usual(name, value)).await;
         refused.refused(400, "invalid").at(&format!("/{name}"), code);
@@ -233,6 +250,10 @@ async fn odd_characters_are_refused_or_read_in_every_field(app: TestApp) {
         ("cvv", "７３７"),
         ("card_holder", "Ada 😀 King"),
         ("reference", "order 😀 ７"),
+        ("postal_code", "１０１１５"),
+        ("billing_address", "Main Street 😀 １２"),
+        ("billing_city", "Berlin 😀"),
+        ("nickname", "😀 ７"),
     ] {
         send(&app, &form, &endpoint, &usual(name, value)).await.ok();
     }

@@ -134,13 +134,27 @@ async fn the_first_flight_is_small_with_everything_switched_on(app: TestApp) {
         "background": "#f0f2f4", "surface": "#fefefe", "text": "#101820", "muted": "#505a66", "border": "#7a8490",
         "focus": "#0a4f8f", "card_primary_color": "#68b645", "card_shadow_color": "#069848",
     });
+    let visible = json!({ "visible": true });
     let body = json!({
         "theme": {
             "light": colours, "logo_image": PNG, "logo_alt": "A shop with a name of its own", "radius": 7,
             "font": "geometric", "font_scale": 1.125, "density": "spacious",
         },
         "layout": "compact", "labels": "floating", "show_card": true,
-        "field_options": { "reference": { "visible": true, "validate": true } },
+        "field_options": {
+            "reference": { "visible": true, "validate": true }, "postal_code": visible, "billing_address": visible,
+            "billing_city": visible, "billing_country": visible,
+        },
+        "field_labels": { "card_holder": "Name as printed on your card" },
+        "placeholders": { "card_holder": "Ada Lovelace", "reference": "Order 17" },
+        "additional_fields": [
+            { "name": "mail", "label": "E-mail", "type": "email", "required": true },
+            { "name": "phone", "label": "Telephone", "type": "tel" },
+            { "name": "size", "label": "Size", "type": "select", "options": ["S", "M", "L"] },
+        ],
+        "consent": { "text": "I agree that the shop stores my card for later payments.", "version": "2027-01" },
+        "card_types": ["visa", "mastercard", "amex", "discover", "jcb"],
+        "mask_cvv": true, "force_keypad": true, "showLanguageSelector": true,
         "allowed_origins": ["https://shop.example", "https://www.shop.example", "https://pay.shop.example"],
         "success_callback": "KHJlc3BvbnNlKSA9PiB7IHRvcC5sb2NhdGlvbi5ocmVmID0gImh0dHBzOi8vc2hvcC5leGFtcGxlL3RoYW5rcyI7IH0=",
     });

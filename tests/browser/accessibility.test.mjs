@@ -26,13 +26,34 @@ const SCHEMES = {
   "high contrast": { colorScheme: "dark", forcedColors: "active" },
 };
 /** A language of each direction, as the page is served in it; those from right to left are two. */
-const LOCALES = { plain: ["en", "ar"], dressed: ["en", "he"] };
+const LOCALES = { plain: ["en", "ar"], dressed: ["en", "he"], account: ["en"] };
 const WIDTHS = [900, 320];
 const TEXT_SIZES = [100, 200];
 
+/** The smallest picture, for a logo. */
+const LOGO =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 /** A form with everything that a merchant can switch on. */
 const DRESSED = {
-  field_options: { reference: { visible: true, validate: false } },
+  field_options: {
+    reference: { visible: true, validate: false },
+    postal_code: { visible: true },
+    billing_address: { visible: true },
+    billing_city: { visible: true },
+    billing_country: { visible: true },
+  },
+  additional_fields: [
+    { name: "mail", label: "E-mail", type: "email", required: true, placeholder: "name@example.com" },
+    { name: "size", label: "Size", type: "select", options: ["S", { value: "L", label: "Large" }] },
+  ],
+  consent: { text: "I agree that the shop stores my card.", version: "v1" },
+  card_types: ["visa", "mastercard", "amex"],
+  field_labels: { card_holder: "Name as printed" },
+  placeholders: { card_holder: "Ada Lovelace" },
+  mask_cvv: true,
+  force_keypad: true,
+  showLanguageSelector: true,
   layout: "compact",
   labels: "floating",
   show_card: true,
@@ -40,13 +61,55 @@ const DRESSED = {
     primary_color: "#0a4f8f",
     error_color: "#c00000",
     card_primary_color: "#68b645",
+    logo_image: LOGO,
+    logo_alt: "Shop",
     radius: 4,
     font: "humanist",
     density: "compact",
     dark: { surface: "#101820" },
   },
 };
-const FORMS = { plain: {}, dressed: DRESSED };
+const FORMS = { plain: {}, dressed: DRESSED, account: { consent: DRESSED.consent, color_scheme: "auto" } };
+
+/** What is typed into each form: what its fields refuse, and what they take. */
+const CARD = {
+  focus: "card_number",
+  error: "#cardamom-cvv-error",
+  wrong: (page) => b.fillCard(page, { number: "4111111111111112", expiry: "13/31", cvv: "1" }),
+  right: (page) => b.fillCard(page),
+};
+const ENTRIES = {
+  plain: CARD,
+  dressed: {
+    ...CARD,
+    right: async (page) => {
+      await b.fillCard(page);
+      await b.input(page, "mail").fill("ada@king.example");
+      for (const name of ["postal_code", "billing_address", "billing_city"]) await b.input(page, name).fill("10115");
+      await page.locator('[name="billing_country"]').fill("DE");
+      await page.locator('input[name="consent"]').check();
+    },
+  },
+  account: {
+    focus: "routing_number",
+    error: "#cardamom-routing_number-error",
+    wrong: (page) => b.input(page, "routing_number").fill("021000022"),
+    right: async (page) => {
+      await b.input(page, "routing_number").fill("021000021");
+      await b.input(page, "account_number").fill("000123456789");
+      await b.input(page, "account_holder").fill("Ada King");
+      await page.locator('select[name="account_type"]').selectOption("Business Savings");
+      await page.locator('input[name="consent"]').check();
+    },
+  },
+};
+
+/** A form of a kind, with an endpoint that takes one card or account. */
+async function made(name) {
+  if (name !== "account") return (await merchant.page(FORMS[name], { max_uses: "1" })).url;
+  const form = await merchant.call("POST", "/v1/capture/iframe?form_type=ach", FORMS[name]);
+  return merchant.pageUrl(form, await merchant.endpoint({ max_uses: "1" }));
+}
 
 /** Runs axe and the two rules on the page as it stands, in every look. */
 async function inEveryLook(page, state, holds) {
@@ -84,8 +147,8 @@ async function holdSubmits(context) {
 
 for (const [name, locale] of Object.entries(LOCALES).flatMap(([name, all]) => all.map((locale) => [name, locale]))) {
   test(`the ${name} form in ${locale} is accessible in every state and look`, { timeout: 900_000 }, async () => {
-    const made = await merchant.page(FORMS[name], { max_uses: "1" });
-    const url = `${made.url}&locale=${locale}`;
+    const url = `${await made(name)}&locale=${locale}`;
+    const entry = ENTRIES[name];
     await b.withPage(browser, async (page, { context }) => {
       const submits = await holdSubmits(context);
       const shows = (selector) => () => page.locator(selector).first().waitFor();
@@ -94,14 +157,14 @@ for (const [name, locale] of Object.entries(LOCALES).flatMap(([name, all]) => al
       assert.equal(await page.evaluate(() => document.documentElement.dir), locale === "en" ? "" : "rtl");
       await inEveryLook(page, `${name}: empty`, shows("#cardamom-submit"));
 
-      await b.input(page, "card_number").focus();
-      await inEveryLook(page, `${name}: focus`, shows('input[name="card_number"]:focus'));
+      await b.input(page, entry.focus).focus();
+      await inEveryLook(page, `${name}: focus`, shows(`input[name="${entry.focus}"]:focus`));
 
-      await b.fillCard(page, { number: "4111111111111112", expiry: "13/31", cvv: "1" });
+      await entry.wrong(page);
       await b.submit(page);
-      await inEveryLook(page, `${name}: invalid`, shows("#cardamom-cvv-error:visible"));
+      await inEveryLook(page, `${name}: invalid`, shows(`${entry.error}:visible`));
 
-      await b.fillCard(page);
+      await entry.right(page);
       await b.submit(page);
       await inEveryLook(page, `${name}: submitting`, shows('#cardamom-submit[aria-disabled="true"]'));
 

@@ -298,7 +298,8 @@ const ADDRESS = {
 
 test("the browser's own autofill fills card, postal code and the billing address", async () => {
   const visible = { visible: true };
-  const field_options = { postal_code: visible, billing_address: visible, billing_city: visible };
+  const billing = { billing_address: visible, billing_city: visible, billing_country: visible };
+  const field_options = { postal_code: visible, ...billing };
   await withForm({ field_options }, async (page) => {
     await autofill(page);
     await assertFilled(page);
@@ -307,6 +308,7 @@ test("the browser's own autofill fills card, postal code and the billing address
     assert.equal(await b.input(page, "postal_code").inputValue(), ADDRESS.zipcode);
     assert.equal(await b.input(page, "billing_city").inputValue(), ADDRESS.city);
     assert.equal(await b.input(page, "billing_address").inputValue(), ADDRESS.addressLine1);
+    assert.equal(await page.locator('[name="billing_country"]').inputValue(), "Germany");
     await assertFilled(page);
     await b.submit(page);
     await b.saved(page);
@@ -374,8 +376,14 @@ function focused(page) {
 // ---- Odd characters
 
 test("emoji, bidi controls and full-width digits are told or read in every field", async () => {
-  await withForm({ field_options: { reference: { visible: true, validate: true } } }, async (page) => {
-    const odd = { card_holder: "Ada\u202EKing", reference: "order\u202E7" };
+  const visible = { visible: true };
+  const settings = {
+    field_options: { reference: { visible: true, validate: true }, postal_code: visible, billing_city: visible },
+  };
+  await withForm(settings, async (page) => {
+    const odd = {
+      card_holder: "Ada\u202EKing", reference: "order\u202E7", postal_code: "101\u202E15", billing_city: "Ber\u2066lin",
+    };
     for (const [name, value] of Object.entries(odd)) {
       await b.input(page, name).fill(value);
       await b.input(page, name).blur();
@@ -390,6 +398,8 @@ test("emoji, bidi controls and full-width digits are told or read in every field
     assert.equal(await b.input(page, "cvv").inputValue(), "737");
     await b.input(page, "reference").fill("r".repeat(10_000));
     await b.input(page, "card_holder").fill("Ada 😀");
+    await b.input(page, "postal_code").fill("１０１１５");
+    await b.input(page, "billing_city").fill("Berlin 😀");
     await b.submit(page);
     await page.locator("#cardamom-reference-error:not([hidden])").waitFor();
     assert.equal(await b.input(page, "reference").evaluate((input) => input === document.activeElement), true);

@@ -96,7 +96,10 @@ pub fn list(assets: &Assets) -> Value {
     json!({
         "product": "cardamom",
         "version": env!("CARGO_PKG_VERSION"),
-        "pages": ["/v1/capture/iframe/{form}", "/v1/capture/result/{id}"],
+        "pages": [
+            "/v1/capture/iframe/{form}", "/v1/capture/result/{id}", "/r/{code}", "/hpp/{page}",
+            "/api/payments/capturecard",
+        ],
         "scripts": OF_CARD_PAGE.into_iter().filter_map(line).collect::<Vec<_>>(),
         "inline_scripts": [],
         "reveal_page": assets.entry(reveal::SCRIPT).ok().map(|entry| json!({
