@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: the rules that Stripe gives for it, on every interface.
 
-use backend::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError};
+use backend::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError, Keys};
 use backend::json::Members;
 use backend::model::Mode;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ on_both_engines! {
     an_answer_is_sealed_under_the_callers_own_credential,
     a_key_has_its_form,
     a_capture_is_stored_once,
+    who_holds_an_endpoints_secret_takes_no_key_of_the_merchants,
     a_card_request_is_made_once,
     refusals_have_the_interfaces_shape,
 }
@@ -97,6 +98,7 @@ async fn begin(
     let holder = Holder {
         merchant: app.id.clone(),
         mode: Mode::Live,
+        keys: Keys::Merchant,
         name: user.to_owned(),
         secret: password.to_owned().into(),
     };
@@ -217,6 +219,26 @@ async fn a_capture_is_stored_once(app: TestApp) {
         .header("access-control-request-headers", "idempotency-key");
     let allowed = app.anonymous.send(preflight).await;
     assert!(allowed.header("access-control-allow-headers").contains("idempotency-key"));
+}
+
+async fn who_holds_an_endpoints_secret_takes_no_key_of_the_merchants(app: TestApp) {
+    let (one, two) = (app.endpoint("&algorithm=random").await, app.endpoint("&algorithm=random").await);
+    let capture = async |endpoint: &crate::app::Endpoint, key: &str| {
+        let call = endpoint.call("").header("idempotency-key", key).json(&card(NUMBER));
+        app.anonymous.send(call).await
+    };
+    // The cardholder is first: the merchant's call under the same key is run all the same.
+    capture(&one, "order-1").await.ok();
+    let stored = post(&app.merchant, STORE, "order-1", &card(OTHER_NUMBER)).await;
+    assert_eq!((stored.is(200).header("idempotent-replayed"), count(&app).await), ("", 2));
+    // The merchant is first: the cardholder neither gets the answer nor learns that the key was used.
+    post(&app.merchant, STORE, "order-2", &card(NUMBER)).await.ok();
+    let mine = capture(&one, "order-2").await;
+    assert_eq!((mine.is(200).header("idempotent-replayed"), count(&app).await), ("", 4));
+    // Holders of two endpoints are strangers to each other too.
+    let theirs = capture(&two, "order-1").await;
+    assert_eq!((theirs.is(200).header("idempotent-replayed"), count(&app).await), ("", 5));
+    assert_eq!(capture(&two, "order-1").await.header("idempotent-replayed"), "true");
 }
 
 async fn a_card_request_is_made_once(app: TestApp) {

@@ -29,10 +29,22 @@ pub struct Holder {
     pub merchant: MerchantId,
     /// Test or live.
     pub mode: Mode,
+    /// Whose keys the call's key is among.
+    pub keys: Keys,
     /// The credential: a login, or an endpoint.
     pub name: String,
     /// The credential's secret, which answers are sealed under.
     pub secret: Zeroizing<String>,
+}
+
+/// Whose keys a key is among. Who holds less than a merchant's credential neither takes the merchant's keys nor learns
+/// which of them were used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// The merchant's: all its credentials share them.
+    Merchant,
+    /// Those of one endpoint, whose secret is in the hands of a browser.
+    Endpoint,
 }
 
 /// What is asked for.
@@ -168,7 +180,11 @@ async fn add_once(core: &Core, call: &IdempotentCall) -> Result<Option<Idempoten
 
 fn new_call(core: &Core, holder: &Holder, key: &str, asked: &Asked<'_>) -> IdempotentCall {
     let now = core.now();
-    let names = [holder.merchant.as_str().as_bytes(), holder.mode.as_str().as_bytes(), key.as_bytes()];
+    let mut names =
+        vec![holder.merchant.as_str().as_bytes(), holder.mode.as_str().as_bytes(), key.as_bytes()];
+    if holder.keys == Keys::Endpoint {
+        names.extend([b"endpoint".as_slice(), holder.name.as_bytes()]);
+    }
     IdempotentCall {
         id: hex(&secret::keyed_digest(&core.subkey("idempotency key"), &names)),
         merchant: holder.merchant.clone(),

@@ -23,7 +23,7 @@ use super::caller::{Address, Authenticated, Merchant, credentials, has_credentia
 use super::error::ApiError;
 use super::router::App;
 use crate::access::Caller;
-use crate::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError, Ticket};
+use crate::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError, Keys, Ticket};
 use crate::json::{self, Members, Value};
 use crate::outgoing::SMALL;
 use crate::proxy;
@@ -236,7 +236,7 @@ async fn by_header(app: &Arc<App>, parts: &mut Parts) -> Result<Option<Holder>, 
     let (_, secret) = credentials(&parts.headers).unwrap_or_default();
     parts.extensions.insert(Authenticated(caller.clone()));
     let Caller { merchant, mode, login, .. } = caller;
-    Ok(Some(Holder { merchant, mode, name: login, secret }))
+    Ok(Some(Holder { merchant, mode, keys: Keys::Merchant, name: login, secret }))
 }
 
 #[async_trait]
@@ -271,7 +271,7 @@ impl Surface for Capture {
         let facts = app.facts.prove(&app.core, &id, Some(&secret), &address).await?;
         let endpoint = &facts.endpoint;
         let (merchant, mode) = (endpoint.merchant.clone(), endpoint.mode);
-        Ok(Some(Holder { merchant, mode, name: endpoint.id.to_string(), secret }))
+        Ok(Some(Holder { merchant, mode, keys: Keys::Endpoint, name: endpoint.id.to_string(), secret }))
     }
 
     fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {

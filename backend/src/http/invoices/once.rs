@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::{Trade, errors};
-use crate::access::idempotency::{AfterCrash, Holder};
+use crate::access::idempotency::{AfterCrash, Holder, Keys};
 use crate::http::caller::credentials;
 use crate::http::error::ApiError;
 use crate::http::idempotency::{self, Surface};
@@ -32,14 +32,16 @@ pub async fn once(Extension(app): Extension<Arc<App>>, request: Request, next: N
 impl Surface for Invoices {
     async fn holder(&self, app: &Arc<App>, parts: &mut Parts, _: &Bytes) -> Result<Option<Holder>, ApiError> {
         // Direct sales and payers bring none: their own token is good once.
-        if !parts.uri.path().contains("/payment-") {
+        let path = parts.uri.path();
+        if !path.strip_prefix("/api").unwrap_or(path).starts_with("/payment-") {
             return Ok(None);
         }
         let Trade(trader) = Trade::from_request_parts(parts, app).await?;
         let (_, secret) = credentials(&parts.headers).unwrap_or_default();
         // An account's calls are of both modes; its keys are one set.
         let mode = trader.mode.unwrap_or(Mode::Live);
-        Ok(Some(Holder { merchant: trader.merchant, mode, name: trader.login, secret }))
+        let keys = Keys::Merchant;
+        Ok(Some(Holder { merchant: trader.merchant, mode, keys, name: trader.login, secret }))
     }
 
     fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {
