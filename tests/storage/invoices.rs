@@ -23,6 +23,7 @@ on_both_engines! {
     the_sweeper_is_given_what_can_still_be_paid,
     a_customer_is_made_once,
     a_card_has_one_owner_and_takes_it_along,
+    a_payment_that_ends_undoes_no_switch,
     accounts_and_secrets_come_back,
     sale_keys_are_retired_and_swept,
 }
@@ -224,19 +225,73 @@ async fn a_card_has_one_owner_and_takes_it_along(db: Db) {
     t.add_card_owner(owner.clone()).await.unwrap();
     let second = CardOwner { customer: CustomerId::new(&*db.entropy), ..owner.clone() };
     assert_eq!(t.add_card_owner(second).await.unwrap(), owner, "the first stands");
+    let of = |shop: &Shop| (shop.merchant.clone(), card.id.clone());
+    let later = NOW.plus(Duration::from_secs(1));
+    let (merchant, id) = of(&shop);
+    assert!(!t.switch_card_owner(merchant, id, Some(NOW)).await.unwrap(), "nothing has been paid by it yet");
+    for (shop, at, scheme, done) in
+        [(&other, NOW, "x", false), (&shop, NOW, "s", true), (&shop, later, "y", true)]
+    {
+        let (merchant, id) = of(shop);
+        assert_eq!(t.confirm_card_owner(merchant, id, at, Some(scheme.to_owned())).await.unwrap(), done);
+    }
+    for (shop, at, done) in [(&other, NOW, false), (&shop, NOW, true), (&shop, later, true)] {
+        let (merchant, id) = of(shop);
+        assert_eq!(t.switch_card_owner(merchant, id, Some(at)).await.unwrap(), done);
+    }
     let changed = CardOwner {
         usable_at: Some(NOW),
-        disabled_at: Some(NOW.plus(Duration::from_secs(1))),
+        disabled_at: Some(NOW),
         scheme_reference: Some("s".to_owned()),
         ..owner.clone()
     };
-    assert!(t.update_card_owner(changed.clone()).await.unwrap());
-    assert!(!t.update_card_owner(CardOwner { merchant: other.merchant.clone(), ..owner }).await.unwrap());
     let found = t.find_card_owner(shop.merchant.clone(), card.id.clone()).await.unwrap();
-    assert_eq!(found, Some(changed));
+    assert_eq!(found, Some(changed.clone()), "the first of each stands");
+    let (merchant, id) = of(&shop);
+    assert!(t.switch_card_owner(merchant, id, None).await.unwrap());
+    let found = t.find_card_owner(shop.merchant.clone(), card.id.clone()).await.unwrap();
+    assert_eq!(found, Some(CardOwner { disabled_at: None, ..changed }));
     assert_eq!(t.find_card_owner(other.merchant, card.id.clone()).await.unwrap(), None);
     t.delete_card(shop.merchant.clone(), card.id.clone()).await.unwrap();
     assert_eq!(t.find_card_owner(shop.merchant.clone(), card.id).await.unwrap(), None);
+}
+
+async fn a_payment_that_ends_undoes_no_switch(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    for round in 0..12 {
+        let card = shop.card(&format!("token {round}"));
+        let owner = CardOwner {
+            card: card.id.clone(),
+            merchant: shop.merchant.clone(),
+            mode: Mode::Test,
+            customer: CustomerId::new(&*db.entropy),
+            usable_at: Some(NOW),
+            disabled_at: None,
+            scheme_reference: None,
+        };
+        let mut t = db.begin().await;
+        t.add_card(card.clone()).await.unwrap();
+        t.add_card_owner(owner.clone()).await.unwrap();
+        t.commit().await.unwrap();
+        let pay = async {
+            let mut t = db.begin().await;
+            t.find_card_owner(shop.merchant.clone(), card.id.clone()).await.unwrap();
+            tokio::task::yield_now().await;
+            let (merchant, id, scheme) = (shop.merchant.clone(), card.id.clone(), Some("s".to_owned()));
+            t.confirm_card_owner(merchant, id, NOW, scheme).await.unwrap();
+            t.commit().await.unwrap();
+        };
+        let switch = async {
+            let mut t = db.begin().await;
+            let (merchant, id) = (shop.merchant.clone(), card.id.clone());
+            assert!(t.switch_card_owner(merchant, id, Some(NOW)).await.unwrap());
+            t.commit().await.unwrap();
+        };
+        tokio::join!(pay, switch);
+        let found = db.read().await.find_card_owner(shop.merchant.clone(), card.id.clone()).await.unwrap();
+        let both = CardOwner { disabled_at: Some(NOW), scheme_reference: Some("s".to_owned()), ..owner };
+        assert_eq!(found, Some(both), "round {round}");
+    }
 }
 
 async fn accounts_and_secrets_come_back(db: Db) {

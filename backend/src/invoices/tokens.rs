@@ -85,17 +85,18 @@ pub fn check(card: &Card, owner: &CardOwner, now: Timestamp) -> Result<(), Inval
 pub async fn switch(core: &Core, caller: &Caller, token: &str, on: bool) -> Result<(), InvoiceError> {
     let mut transaction = core.store.begin().await?;
     let card = find(&mut *transaction, caller, token).await?.ok_or(InvoiceError::Unknown)?;
-    let found = transaction.find_card_owner(caller.merchant.clone(), card.id.clone()).await?;
-    let owner = found.filter(|owner| owner.usable_at.is_some()).ok_or(InvoiceError::Unknown)?;
-    let disabled_at = if on { None } else { Some(owner.disabled_at.unwrap_or_else(|| core.now())) };
-    transaction.update_card_owner(CardOwner { disabled_at, ..owner }).await?;
+    let disabled_at = (!on).then(|| core.now());
+    if !transaction.switch_card_owner(caller.merchant.clone(), card.id.clone(), disabled_at).await? {
+        return Err(InvoiceError::Unknown);
+    }
     let action = if on { "token.enable" } else { "token.disable" };
     transaction.add_audit(core.entry(&caller.actor(), action, card.id.as_str(), Outcome::Done)).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// Makes a customer's card usable, once a payment by it has succeeded.
+/// Makes a customer's card usable, once a payment by it has succeeded. Nothing happens to one that the merchant has
+/// deleted meanwhile.
 pub async fn confirm(
     transaction: &mut dyn Transaction,
     merchant: &MerchantId,
@@ -103,13 +104,8 @@ pub async fn confirm(
     now: Timestamp,
     scheme_reference: Option<&str>,
 ) -> Result<(), InvoiceError> {
-    let Some(mut owner) = transaction.find_card_owner(merchant.clone(), card.clone()).await? else {
-        // The merchant deleted the card meanwhile.
-        return Ok(());
-    };
-    owner.usable_at = owner.usable_at.or(Some(now));
-    owner.scheme_reference = owner.scheme_reference.or_else(|| scheme_reference.map(str::to_owned));
-    transaction.update_card_owner(owner).await?;
+    let scheme_reference = scheme_reference.map(str::to_owned);
+    transaction.confirm_card_owner(merchant.clone(), card.clone(), now, scheme_reference).await?;
     Ok(())
 }
 

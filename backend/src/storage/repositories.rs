@@ -388,8 +388,22 @@ pub trait Invoices {
     async fn add_card_owner(&mut self, owner: CardOwner) -> Result<CardOwner>;
     /// Whose a card is.
     async fn find_card_owner(&mut self, merchant: MerchantId, card: CardId) -> Result<Option<CardOwner>>;
-    /// Replaces everything of a card's owner but whose it is. Answers whether there is one.
-    async fn update_card_owner(&mut self, owner: CardOwner) -> Result<bool>;
+    /// Makes a customer's card usable, and keeps what the scheme called its first payment, where neither is known
+    /// yet; touches nothing else, so that it undoes no switch. Answers whether the card has an owner.
+    async fn confirm_card_owner(
+        &mut self,
+        merchant: MerchantId,
+        card: CardId,
+        at: Timestamp,
+        scheme_reference: Option<String>,
+    ) -> Result<bool>;
+    /// Switches a customer's usable card off, where it is on, or on. Answers whether there is such a card.
+    async fn switch_card_owner(
+        &mut self,
+        merchant: MerchantId,
+        card: CardId,
+        disabled_at: Option<Timestamp>,
+    ) -> Result<bool>;
     /// Adds an account.
     async fn add_account(&mut self, account: Account) -> Result<()>;
     /// The account of a Basic user name. No merchant is known before it is found.

@@ -116,18 +116,36 @@ impl Invoices for PostgresTransaction {
         self.one(&sql, &[&card.as_str(), &merchant.as_str()]).await?.as_ref().map(owner).transpose()
     }
 
-    async fn update_card_owner(&mut self, owner: CardOwner) -> Result<bool> {
+    async fn confirm_card_owner(
+        &mut self,
+        merchant: MerchantId,
+        card: CardId,
+        at: Timestamp,
+        scheme_reference: Option<String>,
+    ) -> Result<bool> {
         let changed = self
             .execute(
-                "UPDATE card_owner SET usable_at = $3, disabled_at = $4, scheme_reference = $5
+                "UPDATE card_owner SET usable_at = coalesce(usable_at, $3),
+                     scheme_reference = coalesce(scheme_reference, $4)
                  WHERE card_id = $1 AND merchant_id = $2",
-                &[
-                    &owner.card.as_str(),
-                    &owner.merchant.as_str(),
-                    &owner.usable_at.map(Timestamp::millis),
-                    &owner.disabled_at.map(Timestamp::millis),
-                    &owner.scheme_reference,
-                ],
+                &[&card.as_str(), &merchant.as_str(), &at.millis(), &scheme_reference],
+            )
+            .await?;
+        Ok(changed == 1)
+    }
+
+    async fn switch_card_owner(
+        &mut self,
+        merchant: MerchantId,
+        card: CardId,
+        disabled_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        let changed = self
+            .execute(
+                "UPDATE card_owner SET disabled_at =
+                     CASE WHEN $3::bigint IS NULL THEN NULL ELSE coalesce(disabled_at, $3::bigint) END
+                 WHERE card_id = $1 AND merchant_id = $2 AND usable_at IS NOT NULL",
+                &[&card.as_str(), &merchant.as_str(), &disabled_at.map(Timestamp::millis)],
             )
             .await?;
         Ok(changed == 1)

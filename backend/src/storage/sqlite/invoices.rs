@@ -133,18 +133,36 @@ impl Invoices for SqliteTransaction {
         self.run(move |c| find_owner(c, &merchant, &card)).await
     }
 
-    async fn update_card_owner(&mut self, owner: CardOwner) -> Result<bool> {
+    async fn confirm_card_owner(
+        &mut self,
+        merchant: MerchantId,
+        card: CardId,
+        at: Timestamp,
+        scheme_reference: Option<String>,
+    ) -> Result<bool> {
         self.run(move |c| {
             let changed = c.execute(
-                "UPDATE card_owner SET usable_at = ?3, disabled_at = ?4, scheme_reference = ?5
+                "UPDATE card_owner SET usable_at = coalesce(usable_at, ?3),
+                     scheme_reference = coalesce(scheme_reference, ?4)
                  WHERE card_id = ?1 AND merchant_id = ?2",
-                params![
-                    owner.card.as_str(),
-                    owner.merchant.as_str(),
-                    owner.usable_at.map(Timestamp::millis),
-                    owner.disabled_at.map(Timestamp::millis),
-                    owner.scheme_reference,
-                ],
+                params![card.as_str(), merchant.as_str(), at.millis(), scheme_reference],
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    async fn switch_card_owner(
+        &mut self,
+        merchant: MerchantId,
+        card: CardId,
+        disabled_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        self.run(move |c| {
+            let changed = c.execute(
+                "UPDATE card_owner SET disabled_at = iif(?3 IS NULL, NULL, coalesce(disabled_at, ?3))
+                 WHERE card_id = ?1 AND merchant_id = ?2 AND usable_at IS NOT NULL",
+                params![card.as_str(), merchant.as_str(), disabled_at.map(Timestamp::millis)],
             )?;
             Ok(changed == 1)
         })
