@@ -20,6 +20,7 @@ on_both_engines! {
     the_seeds_requests_are_answered_member_by_member,
     both_paths_lead_to_the_same_invoices,
     every_change_is_told_and_signed,
+    a_callback_is_accepted_by_200_alone,
     what_is_not_right_is_refused_with_its_place,
     a_reserved_amount_is_captured_once,
     a_reserved_amount_is_freed,
@@ -232,6 +233,24 @@ async fn every_change_is_told_and_signed(app: TestApp) {
     }
     let last = app.account.get(&format!("/payment-invoices/{}", text(&made["id"]))).await.ok();
     assert_eq!(calls[3].json(), last, "a callback is what a read answers");
+}
+
+async fn a_callback_is_accepted_by_200_alone(app: TestApp) {
+    let receiver = Receiver::start().await;
+    receiver.answers(&[204, 202, 410]);
+    let made = make(&app, "o1", json!({ "callback_url": receiver.url })).await;
+    sell(&app, &made, card(GOOD)).await.is(201);
+    app.deliver().await;
+    assert_eq!(receiver.taken(), 1);
+    for (minutes, calls) in [(1, 2), (2, 3), (3, 4)] {
+        // Retries may come up to a tenth later.
+        app.clock.pass(minutes * 60 + minutes * 6);
+        app.deliver().await;
+        assert_eq!(receiver.taken(), calls);
+    }
+    app.clock.pass(24 * 3600);
+    app.deliver().await;
+    assert_eq!(receiver.taken(), 4, "200 is the end");
 }
 
 async fn what_is_not_right_is_refused_with_its_place(app: TestApp) {

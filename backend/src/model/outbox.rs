@@ -134,6 +134,12 @@ impl Schedule {
         Some(Duration::from_secs(seconds))
     }
 
+    /// Whether 200 alone accepts and no answer ends it early, as the interfaces with waits of their own have it
+    /// (spec A.8, B.7).
+    pub const fn asks_for_200(self) -> bool {
+        matches!(self.waits, Waits::Minutes | Waits::Tens)
+    }
+
     /// Reads the stored text, `standard/10`.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, most) = text.split_once('/')?;

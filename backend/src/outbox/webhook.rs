@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Courier, OutboxError, Parcel, Receipt, Verdict, secrets};
 use crate::core::Core;
-use crate::model::{OutboxEvent, Timestamp};
+use crate::model::{OutboxEvent, Schedule, Timestamp};
 use crate::outgoing::{Answer, Outgoing, OutgoingError};
 
 /// The channel of webhooks and callbacks; addresses are URLs.
@@ -66,7 +66,7 @@ impl Courier for WebhookCourier {
             }
         };
         match self.client.post(&url, &headers, parcel.body.clone().into_bytes()).await {
-            Ok(answer) => answered(answer, self.core.now()),
+            Ok(answer) => answered(answer, event.schedule, self.core.now()),
             Err(error) => Receipt::failed(verdict_of(&error), error.to_string()),
         }
     }
@@ -84,12 +84,14 @@ fn seconds(time: Timestamp) -> i64 {
     time.millis().div_euclid(1000)
 }
 
-fn answered(answer: Answer, now: Timestamp) -> Receipt {
+fn answered(answer: Answer, schedule: Schedule, now: Timestamp) -> Receipt {
     let later = answer.retry_after.and_then(|text| retry_after(&text, now));
+    let strict = schedule.asks_for_200();
     let (verdict, result) = match answer.status {
+        201..=299 if strict => (Verdict::Again(later), "the receiver did not answer 200"),
         200..=299 => (Verdict::Accepted, "accepted"),
         300..=399 => (Verdict::Again(later), "the receiver redirects, which is not followed"),
-        410 => (Verdict::Stop, "the receiver wants no more of it"),
+        410 if !strict => (Verdict::Stop, "the receiver wants no more of it"),
         _ => (Verdict::Again(later), "the receiver refused it"),
     };
     Receipt {
@@ -140,13 +142,19 @@ mod tests {
 
     #[test]
     fn answers_are_read_by_their_status() {
-        let verdict = |status| {
+        let verdict = |schedule, status| {
             let answer = Answer { status, body_head: Vec::new(), retry_after: Some("7".to_owned()) };
-            answered(answer, NOW).verdict
+            answered(answer, schedule, NOW).verdict
         };
         let later = Verdict::Again(Some(Duration::from_secs(7)));
-        assert_eq!([200, 204, 299].map(verdict), [Verdict::Accepted; 3]);
-        assert_eq!([301, 307, 400, 404, 429, 500, 503].map(verdict), [later; 7]);
-        assert_eq!(verdict(410), Verdict::Stop);
+        let usual = |status| verdict(Schedule::STANDARD, status);
+        assert_eq!([200, 204, 299].map(usual), [Verdict::Accepted; 3]);
+        assert_eq!([301, 307, 400, 404, 429, 500, 503].map(usual), [later; 7]);
+        assert_eq!(usual(410), Verdict::Stop);
+        for strict in [Schedule::MINUTES, Schedule::TEN_MINUTES] {
+            assert_eq!(verdict(strict, 200), Verdict::Accepted);
+            let others = [201, 202, 204, 299, 301, 410, 500].map(|status| verdict(strict, status));
+            assert_eq!(others, [later; 7]);
+        }
     }
 }
