@@ -165,7 +165,8 @@
   }
 
   function obey(type, asked) {
-    if (type === "cardamom:submit") submitForm();
+    // To pay is the payer's own click.
+    if (type === "cardamom:submit" && !config.payment) submitForm();
     else if (type === "cardamom:focus") focusField(asked.field);
     else if (type === "cardamom:reset") form.reset();
     else if (type === "cardamom:theme") chooseScheme(asked.theme);
@@ -472,10 +473,13 @@
     }
   }
 
-  // The payer goes to the issuer at once; who comes back from there by the browser's button is asked.
+  // The payer goes to the issuer at once; who comes back from there, or reloads the page, is asked.
   function goToIssuer() {
     const [visit] = performance.getEntriesByType("navigation");
-    if (!visit || visit.type !== "back_forward") document.getElementById("cardamom-issuer").requestSubmit();
+    if (visit && visit.type !== "navigate") return;
+    const step = document.getElementById("cardamom-issuer");
+    if (step.tagName === "FORM") step.requestSubmit();
+    else step.click();
   }
 
   // ---- Start

@@ -10,7 +10,7 @@ pub mod ui;
 #[cfg(feature = "ssr")]
 pub use page::{
     About, Asset, Assets, Bill, Choice, Choices, Contact, FormPage, KeptCard, LinkForm, LinkPage, Logo, Look,
-    Notice, NoticePage, Payment, PaymentPage, PaymentState, StepForm, form_page, link_page, notice_page,
+    Notice, NoticePage, Payment, PaymentPage, PaymentState, Step, form_page, link_page, notice_page,
     payment_page,
 };
 #[cfg(feature = "ssr")]

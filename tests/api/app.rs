@@ -184,6 +184,13 @@ impl TestApp {
         Arc::new(boot::app(&settings(), core).unwrap())
     }
 
+    /// Another node on the same database that has parts of its own.
+    pub fn node_with(&self, change: impl FnOnce(&mut App)) -> Client {
+        let mut app = boot::app(&settings(), self.app.core.clone()).unwrap();
+        change(&mut app);
+        self.account.through(NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::new(app))))
+    }
+
     /// Another merchant.
     pub async fn other_merchant(&self) -> Client {
         login(&self.anonymous, &self.new_merchant("Other", Scopes::usual()).await.live)

@@ -84,6 +84,8 @@ mod openapi;
 mod operations;
 mod pages;
 mod paycard;
+mod payment_frame;
+mod payment_issuer;
 mod payment_page;
 mod plain_form;
 mod process;

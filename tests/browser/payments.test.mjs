@@ -17,18 +17,22 @@ const GOOD = { number: "5519283812030000", holder: "Ada King", expiry: "12/31", 
 const CHALLENGED = { ...GOOD, number: "5123817234060000" };
 const BAD = { ...GOOD, number: "4302912837020000", expiry: "05/29" };
 
-let shop, frames, server, merchant, browser;
+let shop, frames, strangers, server, merchant, browser;
 
 before(async () => {
   shop = await startElsewhere();
   frames = await startShop();
+  strangers = await startShop();
   server = await startCardamom({
     env: { CARDAMOM_ALLOW_HTTP_CALLBACKS: "true", CARDAMOM_ALLOW_PRIVATE_ADDRESSES: "127.0.0.0/8" },
   });
   browser = await b.launch();
   merchant = await server.merchant("Spice & Co");
 });
-after(() => Promise.all([browser?.close(), server?.stop(), shop?.stop(), frames?.stop()]));
+after(async () => {
+  await browser?.close();
+  await Promise.all([server, shop, frames, strangers].map((one) => one?.stop()));
+});
 
 /** Makes an invoice in test mode, told to the shop. */
 async function make(more = {}) {
@@ -177,8 +181,47 @@ test("a payment needs no scripts, the issuer included", async () => {
   await isPaidOnce(invoice);
 });
 
+/** What an invoice has more whose page the shop may frame. */
+async function framed() {
+  const { user, password } = merchant.account.test;
+  const login = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  const form = await merchant.callAs(login, "POST", "/v1/capture/iframe?form_type=pcd", { allowed_origins: [frames.url] });
+  return { gateway_options: { cardgate: { form: form.id } } };
+}
+
+test("nobody frames a payment but the origins that its form names", async () => {
+  const refused = async (site, invoice) =>
+    b.withPage(browser, async (page, { log }) => {
+      await page.goto(site.framing(invoice.url));
+      await b.eventually(() => log.some((line) => /frame-ancestors/.test(line)), "the browser refuses");
+      assert.equal(await b.inFrame(page).locator("#cardamom-form").count(), 0);
+      assert.deepEqual(await b.messages(page), []);
+    });
+  await refused(frames, await make());
+  const invoice = await make(await framed());
+  await refused(strangers, invoice);
+  await b.withPage(browser, async (page) => {
+    await page.goto(frames.framing(invoice.url));
+    const frame = b.inFrame(page);
+    await b.hydrated(frame);
+    await b.fillCard(frame, GOOD);
+    // The page around the frame may lead the payer, and not pay. It is heard in order.
+    await page.evaluate((origin) => {
+      const tell = (message) => window.frames[0].postMessage(message, origin);
+      tell({ type: "cardamom:submit" });
+      tell({ type: "cardamom:focus", field: "card_holder" });
+    }, server.url);
+    const heard = async () => (await b.messages(page, "cardamom:focus")).at(-1)?.data.field === "card_holder";
+    await b.eventually(heard, "the field has the focus");
+    assert.deepEqual(await b.messages(page, "cardamom:submit"), []);
+    await b.submit(frame);
+    await paid(frame);
+  });
+  await isPaidOnce(invoice);
+});
+
 test("a payment works in the shop's frame, the issuer included, and tells the shop", async () => {
-  const invoice = await make({ return_url: `${shop.url}/back` });
+  const invoice = await make({ return_url: `${shop.url}/back`, ...(await framed()) });
   await b.withPage(browser, async (page, { log }) => {
     await page.goto(frames.framing(invoice.url));
     const frame = b.inFrame(page);
@@ -287,13 +330,20 @@ test("who leaves at the issuer finds the payment again, and can go on or take an
     await pay(page, CHALLENGED);
     await atIssuer(page);
   });
-  // The window was closed. The address leads to the issuer again.
+  // The window was closed. The address offers to go on at the issuer, and so does a reload, or the browser's button.
   await b.withPage(browser, async (page) => {
+    const goOn = () => page.getByRole("button", { name: "Continue" }).click();
     await page.goto(invoice.url);
+    await page.getByRole("heading", { name: "Confirm with your bank" }).waitFor();
+    await page.reload();
+    await goOn();
     await atIssuer(page);
     assert.equal((await invoice.show()).status, "process_pending");
     await page.goBack();
+    await goOn();
+    await atIssuer(page);
     await page.goto(`${invoice.url}?locale=de`);
+    await page.locator("#cardamom-issuer button").click();
     await atIssuer(page);
   });
   await b.withPage(
@@ -346,7 +396,7 @@ test("an unknown page tells nothing, and each page has its own policy", async ()
   assert.equal(unknown.status, 404);
   const invoice = await make();
   const open = await fetch(invoice.url);
-  assert.match(open.headers.get("content-security-policy"), /; form-action 'self'; base-uri 'none'$/);
+  assert.match(open.headers.get("content-security-policy"), /; form-action 'self'; base-uri 'none'; frame-ancestors 'none'$/);
   assert.equal(open.headers.get("cache-control"), "no-store");
   const form = { attempts_left: "5", card_number: CHALLENGED.number, card_holder: "Ada", expiry: "12/31", cvv: "123" };
   const elsewhere = await fetch(invoice.url, {

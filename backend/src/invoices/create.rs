@@ -1,5 +1,6 @@
 //! Making an invoice: checked, its card and customer found, stored with its audit entry in one transaction.
 
+use shared::FormKind;
 use url::Url;
 
 use super::details::{CardFacts, Details, StoredCard};
@@ -7,6 +8,7 @@ use super::input::{self, Asked};
 use super::{InvoiceError, Place, Whole, sale_token, tokens};
 use crate::access::Caller;
 use crate::access::accounts::Trader;
+use crate::capture::{CaptureError, forms};
 use crate::core::Core;
 use crate::json::Members;
 use crate::model::{Invoice, InvoiceId, InvoiceStatus, Mode, Outcome, PageId};
@@ -27,6 +29,7 @@ pub async fn create(
     let caller = in_mode(trader, asked.test_mode)?;
     operations.route(caller.mode, &asked.service)?;
     check_callback(place, &asked.details).await?;
+    check_form(core, &caller, &asked.details).await?;
     let page = PageId::new(&*core.entropy);
     asked.details.sale = sale_token::issue(core, place.public_url, &page, caller.mode).await?;
     let mut transaction = core.store.begin().await?;
@@ -69,6 +72,19 @@ async fn check_callback(place: Place<'_>, details: &Details) -> Result<(), Inval
             Err(wrong(format!("callback_url cannot be called: {error}.")))
         }
         _ => Ok(()),
+    }
+}
+
+/// The page's form is one for cards, of the same merchant and mode.
+async fn check_form(core: &Core, caller: &Caller, details: &Details) -> Result<(), InvoiceError> {
+    let Some(id) = &details.form else { return Ok(()) };
+    match forms::settings(core, &caller.merchant, caller.mode, id).await {
+        Ok(settings) if settings.kind == FormKind::Card && !id.starts_with(forms::FLEETING) => Ok(()),
+        Err(CaptureError::Vault(error)) => Err(error.into()),
+        _ => {
+            let detail = "There is no card form of this id in the invoice's mode.";
+            Err(Invalid::new("/data/attributes/gateway_options/cardgate/form", "unknown", detail).into())
+        }
     }
 }
 

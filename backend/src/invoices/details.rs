@@ -132,6 +132,8 @@ pub struct Details {
     pub instant: bool,
     /// Whether the page offers no stored card.
     pub restrict_saved_cards: bool,
+    /// The hosted form whose origins, look and words the page has.
+    pub form: Option<String>,
     /// The stored card.
     pub stored: Option<StoredCard>,
     /// The token of a direct sale.

@@ -73,11 +73,8 @@ pub fn create(body: &Members, now: Timestamp) -> Result<Asked, Vec<Invalid>> {
         metadata: reader.metadata(),
         callback: reader.callback(),
         returns: reader.returns(),
-        tokenize: options.0,
-        instant: options.1,
-        restrict_saved_cards: options.2,
         customer,
-        ..Details::default()
+        ..options
     };
     let test_mode = reader.flag(ATTRIBUTES, "test_mode");
     if token.is_some() || details.tokenize {
@@ -276,8 +273,8 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// `tokenize`, `instant` and `restrict_saved_cards`.
-    fn options(&mut self) -> (bool, bool, bool) {
+    /// `tokenize`, `instant`, `restrict_saved_cards` and `form`.
+    fn options(&mut self) -> Details {
         let at = "/data/attributes/gateway_options/cardgate";
         let options = members(self.attribute("gateway_options"));
         let options = options.and_then(|options| members(options.find("cardgate")));
@@ -289,7 +286,11 @@ impl<'b> Reader<'b> {
                 false
             })
         };
-        (flag("tokenize"), flag("instant"), flag("restrict_saved_cards"))
+        let (tokenize, instant, restrict_saved_cards) =
+            (flag("tokenize"), flag("instant"), flag("restrict_saved_cards"));
+        let form = options.and_then(|options| present(options.find("form")));
+        let form = self.text_of(at, "form", form, LINE);
+        Details { tokenize, instant, restrict_saved_cards, form, ..Details::default() }
     }
 
     fn metadata(&mut self) -> Option<String> {

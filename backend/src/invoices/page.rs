@@ -35,6 +35,8 @@ pub struct Facts {
     pub merchant: MerchantId,
     /// Whom the payer pays.
     pub merchant_name: String,
+    /// The hosted form whose origins, look and words the page has.
+    pub form: Option<String>,
     /// What it is for.
     pub description: Option<String>,
     /// How much.
@@ -79,6 +81,7 @@ pub async fn facts(core: &Core, page: &PageId) -> Result<Facts, InvoiceError> {
         standing,
         merchant: invoice.merchant.clone(),
         merchant_name: details.merchant_name.clone(),
+        form: details.form.clone(),
         description: details.description.clone(),
         amount: invoice.amount,
         flow: invoice.flow,
@@ -110,18 +113,31 @@ pub async fn submit(
         .await
 }
 
-/// The payer is back from the issuer, with the fields that came along. A second time changes nothing.
+/// The payer is back from the issuer, with the fields that came along. A second time changes nothing. Answers whether
+/// the issuer still waits for the payer.
 pub async fn returned(
     core: &Core,
     gateways: &Operations,
     page: &PageId,
     fields: &[(String, String)],
-) -> Result<(), InvoiceError> {
+) -> Result<bool, InvoiceError> {
     let (_, busy) = find(core, page).await?;
-    if let Some(operation) = busy.filter(|operation| operation.state == OperationState::Challenged) {
-        gateways.complete(operation, fields).await?;
-    }
-    Ok(())
+    let Some(operation) = at_issuer(busy) else { return Ok(false) };
+    let settled = gateways.complete(operation, fields).await?;
+    Ok(settled.operation.state == OperationState::Challenged)
+}
+
+/// The payer does not go on at the issuer, and wants to pay otherwise. Answers whether the issuer still waits: nothing
+/// else is charged before the gateway has let go of the first payment.
+pub async fn given_up(core: &Core, gateways: &Operations, page: &PageId) -> Result<bool, InvoiceError> {
+    let (_, busy) = find(core, page).await?;
+    let Some(operation) = at_issuer(busy) else { return Ok(false) };
+    let settled = gateways.withdraw(operation).await?;
+    Ok(settled.operation.state == OperationState::Challenged)
+}
+
+fn at_issuer(busy: Option<Operation>) -> Option<Operation> {
+    busy.filter(|operation| operation.state == OperationState::Challenged)
 }
 
 /// The invoice of a page, and the operation that is under way.

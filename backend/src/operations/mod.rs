@@ -9,6 +9,7 @@ mod inquire;
 mod routes;
 mod run;
 mod settle;
+mod withdraw;
 
 use async_trait::async_trait;
 

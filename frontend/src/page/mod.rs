@@ -19,7 +19,7 @@ use shared::{Field, FieldError, FormRules, Networks, Wording};
 pub use form::form_page;
 pub use link::{About, Contact, LinkForm, LinkPage, link_page};
 pub use notice::{Notice, notice_page};
-pub use pay::{Bill, KeptCard, Payment, PaymentPage, PaymentState, StepForm, payment_page};
+pub use pay::{Bill, KeptCard, Payment, PaymentPage, PaymentState, Step, payment_page};
 pub(crate) use shell::escape;
 
 /// A file that a document loads.

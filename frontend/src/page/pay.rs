@@ -54,10 +54,12 @@ pub struct PaymentPage {
     pub state: PaymentState,
     /// Where the payer can go.
     pub back: Option<String>,
-    /// What can be done, each a form of its own.
-    pub forms: Vec<StepForm>,
+    /// What can be done.
+    pub steps: Vec<Step>,
     /// How it looks.
     pub look: Look,
+    /// The merchant's own stylesheet, cleaned.
+    pub css: Option<String>,
     /// JSON for `page.js`, with `<`, U+2028 and U+2029 escaped (security rule 15).
     pub config: String,
     /// The nonce of the response's policy; hexadecimal.
@@ -85,15 +87,15 @@ pub enum PaymentState {
     Bank,
 }
 
-/// A button with hidden inputs.
+/// Something that can be done: a button of a form, or a link that looks like one.
 #[derive(Clone, Debug)]
-pub struct StepForm {
+pub struct Step {
     /// The id, where a script has to find it.
     pub id: Option<&'static str>,
-    /// Where it posts to.
+    /// Where it leads.
     pub action: String,
-    /// Names and values, in their order.
-    pub params: Vec<(String, String)>,
+    /// Names and values that a form posts, in their order; `None` for a link.
+    pub params: Option<Vec<(String, String)>>,
     /// The button's words.
     pub button: Text,
     /// Whether another button is the first choice.
@@ -107,12 +109,13 @@ pub(super) const CSS: &str = include_str!("../../../static/pay.css");
 pub fn payment_page(page: &PaymentPage) -> String {
     let body = Owner::new().with(|| body(page).to_html());
     let texts = &page.wording.texts;
+    let css = CSS.to_owned() + page.css.as_deref().unwrap_or_default();
     let shell = Shell {
         title: &title(page.bill.as_ref(), texts.get(page.state.heading())),
         wording: &page.wording,
         nonce: &page.nonce,
         look: &page.look,
-        css: Some(CSS),
+        css: Some(&css),
         config: Some(&page.config),
         page_js: Some(&page.page_js),
         keypad: None,
@@ -162,13 +165,13 @@ pub(super) fn other((address, words): &(String, Text), texts: &Texts) -> impl In
 
 fn body(page: &PaymentPage) -> impl IntoView + use<> {
     let texts = &page.wording.texts;
-    let forms: Vec<_> = page.forms.iter().map(|form| step(form, texts)).collect();
+    let steps: Vec<_> = page.steps.iter().map(|of| step(of, texts)).collect();
     view! {
         <main class="sheet">
             {logo(&page.look)}
             {page.bill.as_ref().map(|of| bill(of, texts))}
             {told(page)}
-            {forms}
+            {steps}
         </main>
     }
 }
@@ -198,18 +201,24 @@ fn told(page: &PaymentPage) -> impl IntoView + use<> {
     }
 }
 
-fn step(form: &StepForm, texts: &Texts) -> impl IntoView + use<> {
-    let params: Vec<_> = form
-        .params
+fn step(step: &Step, texts: &Texts) -> impl IntoView + use<> {
+    let words = texts.get(step.button).to_owned();
+    let Some(params) = &step.params else {
+        let class = if step.is_second { "button second" } else { "button" };
+        return Either::Left(view! {
+            <p class="step"><a class=class id=step.id href=step.action.clone() rel="noreferrer">{words}</a></p>
+        });
+    };
+    let params: Vec<_> = params
         .iter()
         .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone() /> })
         .collect();
-    view! {
-        <form class="step" method="post" id=form.id action=form.action.clone()>
+    Either::Right(view! {
+        <form class="step" method="post" id=step.id action=step.action.clone()>
             {params}
-            <button type="submit" class=form.is_second.then_some("second")>{texts.get(form.button).to_owned()}</button>
+            <button type="submit" class=step.is_second.then_some("second")>{words}</button>
         </form>
-    }
+    })
 }
 
 impl PaymentState {
@@ -259,13 +268,14 @@ mod tests {
 
     fn page(state: PaymentState) -> PaymentPage {
         let evil = "<script>1</script>\"'".to_owned();
-        let form = StepForm {
+        let form = Step {
             id: Some("cardamom-issuer"),
             action: "https://issuer.example/\"><b>".to_owned(),
-            params: vec![(evil.clone(), evil.clone())],
+            params: Some(vec![(evil.clone(), evil.clone())]),
             button: Text::Continue,
             is_second: false,
         };
+        let link = Step { id: Some("link"), params: None, ..form.clone() };
         PaymentPage {
             wording: Wording { lang: "en".to_owned(), rtl: false, texts: Texts::named() },
             bill: Some(Bill {
@@ -276,8 +286,9 @@ mod tests {
             }),
             state,
             back: Some("https://shop.example/\"><b>".to_owned()),
-            forms: vec![form],
+            steps: vec![form, link],
             look: Look::default(),
+            css: Some("</style><script>1</script>".to_owned()),
             config: "{}".to_owned(),
             nonce: "00ff".to_owned(),
             page_js: Asset { url: "/a/p.js".to_owned(), integrity: "sha384-abc".to_owned() },
@@ -290,6 +301,7 @@ mod tests {
         assert!(!html.contains("<script>1") && !html.contains("\"><b>"));
         assert_eq!(html.matches("<script").count(), 2);
         assert!(html.contains("id=\"cardamom-issuer\"") && html.contains("pay_test"));
+        assert_eq!((html.matches("<form").count(), html.matches("id=\"link\"").count()), (1, 1));
     }
 
     #[test]

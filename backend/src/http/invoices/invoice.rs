@@ -50,7 +50,7 @@ pub struct InvoiceCreate {
     expires: Option<i64>,
     /// The token of a stored card of this customer.
     token: Option<String>,
-    /// `cardgate` with `tokenize`, `instant`, `restrict_saved_cards`.
+    /// `cardgate` with `tokenize`, `instant`, `restrict_saved_cards`, and `form`, a hosted form's id.
     #[schema(value_type = Option<Object>)]
     gateway_options: Option<()>,
 }

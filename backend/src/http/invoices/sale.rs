@@ -63,12 +63,14 @@ pub async fn back_by_link(
     complete(&app, page, &fields).await
 }
 
-/// A POST is answered by a way to our own page, which knows where the payer goes next (security rule 17).
+/// A POST is answered by a way to our own page, which knows where the payer goes next (security rule 17). Whom the issuer
+/// still waits for is asked there, and not sent round in a circle.
 async fn complete(app: &App, page: String, fields: &Params) -> Result<Response, ApiError> {
     let page = PageId::stored(page);
     let fields: Vec<_> = fields.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    page::returned(&app.core, &app.operations, &page, &fields).await?;
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/hpp/{page}/done"))]).into_response())
+    let waits = page::returned(&app.core, &app.operations, &page, &fields).await?;
+    let next = if waits { "" } else { "/done" };
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/hpp/{page}{next}"))]).into_response())
 }
 
 fn bearer(headers: &HeaderMap) -> &str {

@@ -338,7 +338,8 @@ fn faces(settings: &Settings, rules: &FormRules, wording: &Wording) -> Vec<(Fiel
     rules.visible().map(|field| (field, face(settings, field, wording))).collect()
 }
 
-fn face(settings: &Settings, field: Field, wording: &Wording) -> Face {
+/// What a field looks like on a form.
+pub fn face(settings: &Settings, field: Field, wording: &Wording) -> Face {
     let texts = &wording.texts;
     let mut face = Face::of(field, texts);
     if let Some(placeholder) = settings.placeholders.get(field.name()) {

@@ -33,9 +33,11 @@ pub fn reveal_page(nonce: &str) -> String {
     )
 }
 
-/// A payment's page. Forms lead to the payer's issuer on the one page that sends the payer there.
-pub fn payment_page(nonce: &str, issuer: Option<&str>) -> String {
-    let policy = card_page(nonce, &Settings::default());
+/// A payment's page: nobody frames it but the origins of the form that its invoice names. Forms lead to the payer's
+/// issuer on the one page that sends the payer there.
+pub fn payment_page(nonce: &str, settings: &Settings, issuer: Option<&str>) -> String {
+    let policy =
+        if settings.allowed_origins.is_empty() { link_page(nonce) } else { card_page(nonce, settings) };
     match issuer {
         Some(origin) => policy.replace("form-action 'self'", &format!("form-action 'self' {origin}")),
         None => policy,
@@ -84,10 +86,19 @@ mod tests {
 
     #[test]
     fn forms_lead_to_the_issuer_from_one_page_alone() {
-        assert!(payment_page("ab", None).contains("form-action 'self';"));
-        let issuer = payment_page("ab", Some("https://acs.example"));
+        let settings = Settings::default();
+        assert!(payment_page("ab", &settings, None).contains("form-action 'self';"));
+        let issuer = payment_page("ab", &settings, Some("https://acs.example"));
         assert!(issuer.contains("form-action 'self' https://acs.example;"));
         assert_eq!(issuer.matches("acs.example").count(), 1);
+    }
+
+    #[test]
+    fn a_payment_is_framed_by_named_origins_alone() {
+        let closed = Settings::default();
+        assert!(payment_page("ab", &closed, None).ends_with("; frame-ancestors 'none'"));
+        let shop = Settings { allowed_origins: vec!["https://shop.example".into()], ..closed };
+        assert!(payment_page("ab", &shop, None).ends_with("; frame-ancestors https://shop.example"));
     }
 
     #[test]

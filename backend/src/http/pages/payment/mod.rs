@@ -16,6 +16,7 @@ use super::answer;
 use super::filled::FilledForm;
 use super::language::Locale;
 use crate::capture::CaptureError;
+use crate::capture::forms::{self, Settings};
 use crate::capture::results::{self, Outcome};
 use crate::http::asked::{Asked, LOCALE};
 use crate::http::caller::Address;
@@ -38,27 +39,30 @@ pub async fn open(
     asked: Asked,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let Some(facts) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
+    let Some(found) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
     let new_card = params.find(CARD.0) == Some(CARD.1);
-    let view = View { app: &app, page: &page, facts: &facts, asked: &asked };
-    Ok(view.show(new_card, Again::default()))
+    Ok(found.view(&app, &page, &asked).show(new_card, Again::default()))
 }
 
-/// `GET /hpp/{page}/done`: where the payer comes after a payment. One that has ended leads to the shop at once, where
-/// the shop has named an address and the page stands in a window of its own: in a frame it is the payer's click.
+/// `GET /hpp/{page}/done`: where the payer comes after a payment. One that the issuer wants to see goes there at once.
+/// A payment that has ended leads to the shop, where the shop has named an address and the page stands in a window of
+/// its own: in a frame it is the payer's click.
 pub async fn done(
     State(app): State<Arc<App>>,
     Path(page): Path<String>,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some(facts) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
+    let Some(found) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
     let is_window = headers.get("sec-fetch-dest").is_some_and(|place| place.as_bytes() == b"document");
-    let view = View { app: &app, page: &page, facts: &facts, asked: &asked };
-    if !matches!(facts.standing, Standing::Paid | Standing::Over(_)) {
+    let view = View { goes_on: true, ..found.view(&app, &page, &asked) };
+    if matches!(view.facts.standing, Standing::Open | Standing::Waiting) {
         return Ok(redirect(&view.address("")));
     }
     let mut response = view.show(false, Again::default());
+    if matches!(view.facts.standing, Standing::AtIssuer(_)) {
+        return Ok(response);
+    }
     if let Some(back) = view.back().filter(|_| is_window) {
         refresh(&mut response, 0, &back);
     }
@@ -82,21 +86,21 @@ pub async fn submit(
     }
 }
 
-/// `POST /hpp/{page}/another`: the payer does not go on at the issuer, and wants another card. The gateway is told, so
-/// that nothing can come of the first one any more.
+/// `POST /hpp/{page}/another`: the payer does not go on at the issuer, and wants another card, which is asked for once
+/// nothing can come of the first one any more.
 pub async fn another(
     State(app): State<Arc<App>>,
     Path(page): Path<String>,
     form: FilledForm,
 ) -> Result<Response, ApiError> {
     let locale = Locale::of(form.find(LOCALE));
-    // What an issuer that was not convinced sends back.
-    let nothing = ["PaRes", "cres"].map(|name| (name.to_owned(), String::new()));
-    match facts::returned(&app.core, &app.operations, &id(&page), &nothing).await {
-        Ok(()) | Err(InvoiceError::Unknown) => {}
+    let waits = match facts::given_up(&app.core, &app.operations, &id(&page)).await {
+        Ok(waits) => waits,
+        Err(InvoiceError::Unknown) => false,
         Err(error) => return Err(error.into()),
-    }
-    Ok(redirect(&locale.page(&address(&page, "/done"))))
+    };
+    // Where the gateway does not let go, the payer can still go on at the issuer, and is not sent there unasked.
+    Ok(redirect(&locale.page(&address(&page, if waits { "" } else { "/done" }))))
 }
 
 /// `GET /hpp/{page}/result/{id}`: the form again, with what was wrong in a plain one.
@@ -105,8 +109,8 @@ pub async fn result(
     Path((page, id)): Path<(String, String)>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let Some(facts) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
-    let view = View { app: &app, page: &page, facts: &facts, asked: &asked };
+    let Some(found) = find(&app, &page).await? else { return Ok(page::gone(&app, &asked)) };
+    let view = found.view(&app, &page, &asked);
     let read = match results::read(&app.core, &id).await {
         Ok(read) => read,
         Err(CaptureError::Unknown) => return Ok(redirect(&view.address(""))),
@@ -130,12 +134,34 @@ pub async fn result(
     Ok(view.show(secret == CARD.1, again))
 }
 
-async fn find(app: &App, page: &str) -> Result<Option<Facts>, ApiError> {
-    match facts::facts(&app.core, &id(page)).await {
-        Ok(facts) => Ok(Some(facts)),
-        Err(InvoiceError::Unknown) => Ok(None),
-        Err(error) => Err(error.into()),
+/// What a page shows, and how.
+struct Found {
+    facts: Facts,
+    settings: Settings,
+}
+
+impl Found {
+    fn view<'v>(&'v self, app: &'v App, page: &'v str, asked: &'v Asked) -> View<'v> {
+        View { app, page, facts: &self.facts, settings: &self.settings, asked, goes_on: false }
     }
+}
+
+async fn find(app: &App, page: &str) -> Result<Option<Found>, ApiError> {
+    let facts = match facts::facts(&app.core, &id(page)).await {
+        Ok(facts) => facts,
+        Err(InvoiceError::Unknown) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let settings = match &facts.form {
+        None => Settings::default(),
+        Some(form) => match forms::settings(&app.core, &facts.merchant, facts.mode, form).await {
+            Ok(settings) => settings,
+            // Deleted since: a page without a form can be paid on too, in no frame.
+            Err(CaptureError::Unknown) => Settings::default(),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    Ok(Some(Found { facts, settings }))
 }
 
 /// For the page's script: always the page that tells how it stands, since the form cannot tell all of it.
@@ -159,7 +185,7 @@ async fn answer_plain(app: &App, page: &str, filled: Filled, locale: &Locale) ->
         Err(Ended::Fields(errors, networks)) => kept.refused(&errors, networks, None),
         Err(Ended::Failed(error)) => kept.refused(&[], Networks::NONE, Some(error.status().as_u16())),
     };
-    let Some(facts) = find(app, page).await? else { return Ok(redirect(&address(page, ""))) };
+    let Some(Found { facts, .. }) = find(app, page).await? else { return Ok(redirect(&address(page, ""))) };
     let id = results::keep(&app.core, &facts.merchant, facts.mode, &outcome).await?;
     Ok(redirect(&locale.page(&address(page, &format!("/result/{id}")))))
 }

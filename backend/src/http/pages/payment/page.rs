@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use frontend::{
-    Bill, Face, FormPage, KeptCard, Payment, PaymentPage, PaymentState, StepForm, form_page, payment_page,
+    Bill, Face, FormPage, KeptCard, Payment, PaymentPage, PaymentState, Step, form_page, payment_page,
 };
 use serde_json::{Value, json};
 use shared::{Brand, Field, FieldError, Networks, Text, Wording};
@@ -12,11 +12,10 @@ use url::Url;
 use super::sent::{self, ATTEMPT, BROWSER, PAY_BY, STORED};
 use super::{CARD, address, refresh};
 use crate::capture::forms::Settings;
-use crate::capture::theme;
 use crate::gateways::Challenge;
 use crate::http::asked::{Asked, LOCALE};
 use crate::http::pages::language::{Locale, choices};
-use crate::http::pages::{answer, policy};
+use crate::http::pages::{answer, form, policy};
 use crate::http::router::App;
 use crate::invoices::details::CardFacts;
 use crate::invoices::page::{Facts, Standing};
@@ -32,7 +31,11 @@ pub struct View<'v> {
     /// The page's name in its address.
     pub page: &'v str,
     pub facts: &'v Facts,
+    /// Those of the form that the invoice names.
+    pub settings: &'v Settings,
     pub asked: &'v Asked,
+    /// Whether the payer has just paid, and is sent on by the page itself.
+    pub goes_on: bool,
 }
 
 /// What a refused plain form brings back.
@@ -52,8 +55,9 @@ impl Default for Again {
 
 /// The page for everything that is not there, and tells nothing.
 pub fn gone(app: &App, asked: &Asked) -> Response {
-    let draft = Draft { bill: None, state: PaymentState::Gone, back: None, forms: Vec::new(), issuer: None };
-    draft.answer(app, StatusCode::NOT_FOUND, asked.wording())
+    let settings = Settings::default();
+    let draft = Draft { state: PaymentState::Gone, ..Draft::of(None) };
+    draft.answer(app, &settings, StatusCode::NOT_FOUND, asked.wording())
 }
 
 impl View<'_> {
@@ -83,7 +87,7 @@ impl View<'_> {
     }
 
     fn wording(&self) -> Wording {
-        let wording = self.asked.wording();
+        let wording = self.settings.wording(self.asked);
         let pay = match self.facts.flow {
             Flow::Verify => wording.get(Text::PayCheck).to_owned(),
             _ => wording.get(Text::Pay).replace("{amount}", &self.amount(&wording)),
@@ -126,7 +130,7 @@ impl View<'_> {
             StatusCode::UNPROCESSABLE_ENTITY
         };
         let failure = refused.map(|status| json!({ "code": status, "status": status, "data": Value::Null }));
-        let settings = Settings::default();
+        let settings = self.settings;
         let query = new_card.then(|| (CARD.0.to_owned(), CARD.1.to_owned())).into_iter().collect();
         let mut values = again.values;
         if values.is_empty() && !self.facts.payer_name.is_empty() {
@@ -134,8 +138,8 @@ impl View<'_> {
         }
         let page = FormPage {
             title: format!("{} - {}", wording.get(Text::Submit), self.facts.merchant_name),
-            languages: choices(&settings, query, &wording),
-            faces: rules.visible().map(|field| (field, face(field, &wording))).collect(),
+            languages: choices(settings, query, &wording),
+            faces: rules.visible().map(|field| (field, face(settings, field, &wording))).collect(),
             rules,
             action: address(self.page, ""),
             hidden: self.hidden(stored.is_some(), &wording),
@@ -147,9 +151,14 @@ impl View<'_> {
             codes: String::new(),
             alert: refused.map(|status| wording.get(alert(status)).to_owned()),
             needs_fragment: false,
-            config: answer::for_script(&json!({ "form": "payment", "payment": true, "failure": failure })),
-            look: answer::look(&theme::Look::default()),
-            css: None,
+            config: answer::for_script(&json!({
+                "form": "payment",
+                "payment": true,
+                "allowed_origins": settings.allowed_origins,
+                "failure": failure,
+            })),
+            look: answer::look(&settings.look),
+            css: css(settings),
             about: None,
             payment: Some(Payment {
                 bill: self.bill(&wording),
@@ -160,7 +169,7 @@ impl View<'_> {
             nonce: nonce.clone(),
             assets: self.app.page_assets.clone(),
         };
-        answer::html(status, form_page(&page), &policy::payment_page(&nonce, None))
+        answer::html(status, form_page(&page), &policy::payment_page(&nonce, settings, None))
     }
 
     /// The page with a form for a card leads to the one with the stored card, and back.
@@ -187,47 +196,39 @@ impl View<'_> {
         hidden
     }
 
-    /// The way to the issuer, by its own form. Who comes back by the browser's button can leave it.
+    /// The way to the issuer, as the gateway wants it gone. Who comes back by the browser's button, or opens the page
+    /// once more, can leave it.
     fn issuer(&self, challenge: &Challenge) -> Response {
-        let Some(origin) = origin(&challenge.action) else { return self.waiting() };
         let wording = self.wording();
+        let Some((step, origin)) = to_issuer(challenge) else { return self.waiting() };
         let locale = self.asked.locale.as_ref().map(|_| (LOCALE.to_owned(), wording.lang.clone()));
-        let forms = vec![
-            StepForm {
-                id: Some("cardamom-issuer"),
-                action: challenge.action.clone(),
-                params: challenge.params.clone(),
-                button: Text::Continue,
-                is_second: false,
-            },
-            StepForm {
-                id: None,
-                action: address(self.page, "/another"),
-                params: locale.into_iter().collect(),
-                button: Text::PayAnother,
-                is_second: true,
-            },
-        ];
-        let bill = Some(self.bill(&wording));
-        let draft = Draft { bill, state: PaymentState::Bank, back: None, forms, issuer: Some(origin) };
-        draft.answer(self.app, StatusCode::OK, wording)
+        let another = Step {
+            id: None,
+            action: address(self.page, "/another"),
+            params: Some(locale.into_iter().collect()),
+            button: Text::PayAnother,
+            is_second: true,
+        };
+        let draft = Draft {
+            state: PaymentState::Bank,
+            steps: vec![step, another],
+            issuer: origin,
+            goes_on: self.goes_on,
+            ..Draft::of(Some(self.bill(&wording)))
+        };
+        draft.answer(self.app, self.settings, StatusCode::OK, wording)
     }
 
     fn waiting(&self) -> Response {
-        let wording = self.wording();
-        let bill = Some(self.bill(&wording));
-        let draft =
-            Draft { bill, state: PaymentState::Waits, back: self.back(), forms: Vec::new(), issuer: None };
-        let mut response = draft.answer(self.app, StatusCode::OK, wording);
+        let mut response = self.ended(PaymentState::Waits);
         refresh(&mut response, LOOK_AGAIN, &self.address("/done"));
         response
     }
 
     fn ended(&self, state: PaymentState) -> Response {
         let wording = self.wording();
-        let bill = Some(self.bill(&wording));
-        let draft = Draft { bill, state, back: self.back(), forms: Vec::new(), issuer: None };
-        draft.answer(self.app, StatusCode::OK, wording)
+        let draft = Draft { state, back: self.back(), ..Draft::of(Some(self.bill(&wording))) };
+        draft.answer(self.app, self.settings, StatusCode::OK, wording)
     }
 }
 
@@ -236,20 +237,28 @@ struct Draft {
     bill: Option<Bill>,
     state: PaymentState,
     back: Option<String>,
-    forms: Vec<StepForm>,
+    steps: Vec<Step>,
     /// The issuer's origin, where a form leads to it.
     issuer: Option<String>,
+    /// Whether the page's script sends the payer to the issuer.
+    goes_on: bool,
 }
 
 impl Draft {
-    fn answer(self, app: &App, status: StatusCode, wording: Wording) -> Response {
+    fn of(bill: Option<Bill>) -> Self {
+        let state = PaymentState::Waits;
+        Self { bill, state, back: None, steps: Vec::new(), issuer: None, goes_on: false }
+    }
+
+    fn answer(self, app: &App, settings: &Settings, status: StatusCode, wording: Wording) -> Response {
         let nonce = answer::nonce(app);
         let is_good = matches!(self.state, PaymentState::Paid | PaymentState::Checked);
         let is_over = matches!(self.state, PaymentState::Declined | PaymentState::TooMany);
         let config = json!({
             "form": "payment",
             "payment": true,
-            "to_issuer": self.issuer.is_some(),
+            "allowed_origins": settings.allowed_origins,
+            "to_issuer": self.goes_on,
             "ended": self.state == PaymentState::Gone,
             "result": is_good.then(|| json!({ "response": {}, "request": {} })),
             "failure": is_over.then(|| json!({ "code": 422, "status": 422, "data": Value::Null })),
@@ -259,19 +268,46 @@ impl Draft {
             bill: self.bill,
             state: self.state,
             back: self.back,
-            forms: self.forms,
-            look: answer::look(&theme::Look::default()),
+            steps: self.steps,
+            look: answer::look(&settings.look),
+            css: css(settings),
             config: answer::for_script(&config),
             nonce: nonce.clone(),
             page_js: app.page_assets.page_js.clone(),
         };
-        let policy = policy::payment_page(&nonce, self.issuer.as_deref());
+        let policy = policy::payment_page(&nonce, settings, self.issuer.as_deref());
         answer::html(status, payment_page(&page), &policy)
     }
 }
 
-fn face(field: Field, wording: &Wording) -> Face {
-    let mut face = Face::of(field, &wording.texts);
+/// The step to the issuer, and the origin that a form leads to. An address that is to be gone to by `GET` is a link: it
+/// may lead on to other sites, which the policy of a form could not name. `None` for what is no web address.
+fn to_issuer(challenge: &Challenge) -> Option<(Step, Option<String>)> {
+    let mut url =
+        Url::parse(&challenge.action).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+    let step = |action, params| Step {
+        id: Some("cardamom-issuer"),
+        action,
+        params,
+        button: Text::Continue,
+        is_second: false,
+    };
+    if !challenge.method.eq_ignore_ascii_case("GET") {
+        let origin = url.origin().ascii_serialization();
+        return Some((step(challenge.action.clone(), Some(challenge.params.clone())), Some(origin)));
+    }
+    if !challenge.params.is_empty() {
+        url.query_pairs_mut().extend_pairs(&challenge.params);
+    }
+    Some((step(url.into(), None), None))
+}
+
+fn css(settings: &Settings) -> Option<String> {
+    Some(settings.css.clone()).filter(|css| !css.is_empty())
+}
+
+fn face(settings: &Settings, field: Field, wording: &Wording) -> Face {
+    let mut face = form::face(settings, field, wording);
     if field == Field::Consent {
         face.label = Some(wording.get(Text::PaySave).to_owned());
         face.value = Some("yes".to_owned());
@@ -294,22 +330,43 @@ const fn alert(status: u16) -> Text {
     }
 }
 
-/// The issuer's origin as a policy names it; `None` for what is no web address.
-fn origin(action: &str) -> Option<String> {
-    let url = Url::parse(action).ok()?;
-    matches!(url.scheme(), "https" | "http").then(|| url.origin().ascii_serialization())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn challenge(method: &str, action: &str) -> Challenge {
+        Challenge {
+            method: method.to_owned(),
+            action: action.to_owned(),
+            params: vec![("a".to_owned(), "1 & 2".to_owned()), ("b".to_owned(), "=".to_owned())],
+            reference: String::new(),
+        }
+    }
+
     #[test]
     fn an_issuer_is_a_web_address_and_nothing_else_of_it_is_allowed() {
-        assert_eq!(origin("https://acs.example/a;b?c").as_deref(), Some("https://acs.example"));
-        assert_eq!(origin("http://127.0.0.1:8080/x").as_deref(), Some("http://127.0.0.1:8080"));
-        for none in ["javascript:alert(1)", "data:text/html,x", "/relative", ""] {
-            assert_eq!(origin(none), None, "{none}");
+        for (action, origin) in [
+            ("https://acs.example/a;b?c", "https://acs.example"),
+            ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080"),
+        ] {
+            let (step, allowed) = to_issuer(&challenge("POST", action)).unwrap();
+            assert_eq!((step.action.as_str(), allowed.as_deref()), (action, Some(origin)));
+            assert_eq!(step.params.unwrap().len(), 2);
         }
+        for none in ["javascript:alert(1)", "data:text/html,x", "/relative", ""] {
+            assert!(
+                ["GET", "POST"].into_iter().all(|method| to_issuer(&challenge(method, none)).is_none()),
+                "{none}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_is_gone_to_by_get_is_a_link() {
+        let (step, allowed) = to_issuer(&challenge("get", "https://acs.example/go")).unwrap();
+        assert_eq!((step.params, allowed), (None, None));
+        assert_eq!(step.action, "https://acs.example/go?a=1+%26+2&b=%3D");
+        let none = Challenge { params: Vec::new(), ..challenge("GET", "https://acs.example/go?c=1") };
+        assert_eq!(to_issuer(&none).unwrap().0.action, "https://acs.example/go?c=1");
     }
 }
