@@ -103,6 +103,7 @@ mod seeds;
 mod theme;
 mod token_life;
 mod tokens;
+mod transaction_money;
 mod transactions;
 mod updater_program;
 mod vault;

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use backend::model::{
-    AccountUpdate, CardId, Company, GatewayToken, GatewayTransaction, Mode, Money, Subscription,
-    TransactionFilter, TransactionId, TransactionKind, TransactionState, UpdateCause, UpdateId, UpdateState,
+    AccountUpdate, CardId, Company, GatewayToken, GatewayTransaction, Mode, Money, Operation, OperationState,
+    OwnerKind, Subscription, TransactionFilter, TransactionId, TransactionKind, TransactionState,
+    UpdateCause, UpdateId, UpdateState,
 };
-use backend::storage::{Page, StoreError};
+use backend::storage::{Page, StoreError, Transaction};
 
 use crate::engines::{ALL, Db, NOW};
+use crate::operations::operation;
 use crate::shop::Shop;
 
 on_both_engines! {
@@ -18,6 +20,7 @@ on_both_engines! {
     numbers_and_orders_are_unique,
     transactions_are_listed_by_what_they_are_about,
     a_token_comes_back_as_stored_and_changed,
+    what_is_open_by_a_card_is_counted_for_its_tokens,
     a_deleted_card_takes_its_tokens_along,
     tokens_are_paged_by_month,
     updates_wait_and_are_finished_once,
@@ -56,6 +59,7 @@ fn transaction(shop: &Shop, number: &str) -> GatewayTransaction {
         state: TransactionState::Open,
         code: 11,
         sealed: vec![7],
+        waits: false,
         created_at: NOW,
         settled_at: None,
     }
@@ -122,6 +126,10 @@ async fn a_signed_request_is_new_once(db: Db) {
         let taken = t.take_gateway_request(company.to_owned(), digest.to_owned(), NOW).await.unwrap();
         assert_eq!(taken, is_new, "{company} {digest}");
     }
+    for (company, digest, is_known) in [("1", "b", true), ("2", "b", false), ("3", "a", false)] {
+        let known = t.knows_gateway_request(company.to_owned(), digest.to_owned()).await.unwrap();
+        assert_eq!(known, is_known, "{company} {digest}");
+    }
     assert_eq!(t.sweep_gateway_requests(NOW).await.unwrap(), 0);
     assert_eq!(t.sweep_gateway_requests(NOW.plus(Duration::from_secs(1))).await.unwrap(), 3);
 }
@@ -136,6 +144,13 @@ async fn a_transaction_comes_back_as_stored_and_settled(db: Db) {
     assert_eq!(format!("{found:?}"), format!("{row:?}"));
     assert!(t.find_transaction(other.merchant.clone(), Mode::Test, number.clone()).await.unwrap().is_none());
     assert!(t.find_transaction(shop.merchant.clone(), Mode::Live, number.clone()).await.unwrap().is_none());
+    let locked = t.lock_transaction(shop.merchant.clone(), Mode::Test, number.clone()).await.unwrap();
+    assert_eq!(format!("{:?}", locked.unwrap()), format!("{row:?}"));
+    assert!(t.lock_transaction(other.merchant.clone(), Mode::Test, number.clone()).await.unwrap().is_none());
+    assert!(t.lock_transaction(shop.merchant.clone(), Mode::Live, number.clone()).await.unwrap().is_none());
+    assert!(t.await_transaction(shop.merchant.clone(), row.id.clone()).await.unwrap());
+    assert!(!t.await_transaction(other.merchant.clone(), row.id.clone()).await.unwrap());
+    row.waits = true;
     row.state = TransactionState::Refused;
     row.code = 101;
     row.holds_order = false;
@@ -144,6 +159,7 @@ async fn a_transaction_comes_back_as_stored_and_settled(db: Db) {
     assert!(t.settle_transaction(row.clone()).await.unwrap());
     let late = GatewayTransaction { state: TransactionState::Approved, code: 1, ..row.clone() };
     assert!(!t.settle_transaction(late).await.unwrap(), "what has ended stays as it is");
+    assert!(!t.await_transaction(shop.merchant.clone(), row.id.clone()).await.unwrap(), "nothing is to come");
     row.sealed = Vec::new();
     let found = t.find_transaction(shop.merchant.clone(), Mode::Test, number).await.unwrap().unwrap();
     assert_eq!(format!("{found:?}"), format!("{row:?}"));
@@ -237,6 +253,40 @@ async fn a_token_comes_back_as_stored_and_changed(db: Db) {
     assert_eq!(t.list_card_tokens(shop.merchant.clone(), stored.card.clone()).await.unwrap().len(), 1);
     assert_eq!(t.list_card_tokens(other.merchant.clone(), stored.card).await.unwrap().len(), 0);
     assert_eq!(t.list_card_tokens(shop.merchant.clone(), card.id).await.unwrap().len(), 0);
+}
+
+async fn what_is_open_by_a_card_is_counted_for_its_tokens(db: Db) {
+    let (shop, other) = (Shop::open(&db, "a").await, Shop::open(&db, "b").await);
+    let (card, kept) = (shop.add_card("token").await, shop.add_card("kept").await);
+    let mut t = db.begin().await;
+    for (number, card) in [("1", &card.id), ("2", &card.id), ("3", &kept.id)] {
+        t.add_token(token(&shop, number, card)).await.unwrap();
+    }
+    let open = async |t: &mut dyn Transaction| {
+        let mut counts = Vec::new();
+        for number in ["1", "2", "3"] {
+            counts.push(t.count_open(shop.merchant.clone(), Mode::Test, number.to_owned()).await.unwrap());
+        }
+        counts
+    };
+    assert_eq!(open(&mut *t).await, [0, 0, 0]);
+    // By the card of two tokens, for an invoice; and for a third one, with a card that is to be its own.
+    let by_card = Operation { card: Some(card.id.clone()), ..operation(&shop, "cpi_1") };
+    let by_number = Operation { owner: OwnerKind::Transaction, ..operation(&shop, "1000000009") };
+    for operation in [&by_card, &by_number] {
+        t.add_operation(operation.clone()).await.unwrap();
+    }
+    let row = GatewayTransaction { token: "3".to_owned(), ..transaction(&shop, "1000000009") };
+    t.add_transaction(row).await.unwrap();
+    assert_eq!(open(&mut *t).await, [1, 1, 1]);
+    assert_eq!(t.count_open(other.merchant.clone(), Mode::Test, "1".to_owned()).await.unwrap(), 0);
+    assert_eq!(t.count_open(shop.merchant.clone(), Mode::Live, "1".to_owned()).await.unwrap(), 0);
+    for (state, settled_at) in [(OperationState::Challenged, None), (OperationState::Approved, Some(NOW))] {
+        let version = if settled_at.is_some() { 2 } else { 1 };
+        let changed = Operation { state, settled_at, version, ..by_card.clone() };
+        assert!(t.update_operation(changed).await.unwrap());
+        assert_eq!(open(&mut *t).await, [0, 0, 1]);
+    }
 }
 
 async fn a_deleted_card_takes_its_tokens_along(db: Db) {

@@ -23,7 +23,8 @@ on_both_engines! {
     a_card_is_found_by_its_identity,
 }
 
-fn operation(shop: &Shop, owner_id: &str) -> Operation {
+/// An operation of an owner, by a card of its own.
+pub fn operation(shop: &Shop, owner_id: &str) -> Operation {
     Operation {
         id: OperationId::new(NOW, &*shop.db.entropy),
         merchant: shop.merchant.clone(),

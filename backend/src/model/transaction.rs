@@ -108,6 +108,8 @@ pub struct GatewayTransaction {
     pub code: u16,
     /// Personal data that an approval is waiting for, sealed to the managed key; else empty.
     pub sealed: Vec<u8>,
+    /// Whether it was answered before its end was known, so that a webhook tells of that.
+    pub waits: bool,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it came to its end.

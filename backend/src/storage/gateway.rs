@@ -22,6 +22,8 @@ pub trait Transactions {
     async fn update_company(&mut self, company: Company) -> Result<bool>;
     /// Remembers a signed request. Answers whether it is a new one.
     async fn take_gateway_request(&mut self, company: String, digest: String, at: Timestamp) -> Result<bool>;
+    /// Whether a signed request was remembered.
+    async fn knows_gateway_request(&mut self, company: String, digest: String) -> Result<bool>;
     /// Forgets some requests that were seen before `before`.
     async fn sweep_gateway_requests(&mut self, before: Timestamp) -> Result<u64>;
 
@@ -34,6 +36,13 @@ pub trait Transactions {
         mode: Mode,
         number: String,
     ) -> Result<Option<GatewayTransaction>>;
+    /// The transaction of a number, which nobody else changes before the end of this transaction.
+    async fn lock_transaction(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        number: String,
+    ) -> Result<Option<GatewayTransaction>>;
     /// The authorisation that holds an order id.
     async fn find_order(
         &mut self,
@@ -41,6 +50,8 @@ pub trait Transactions {
         mode: Mode,
         order_id: String,
     ) -> Result<Option<GatewayTransaction>>;
+    /// Remembers that the end of a transaction is to be told. Answers whether it is still open.
+    async fn await_transaction(&mut self, merchant: MerchantId, id: TransactionId) -> Result<bool>;
     /// Writes what became of a transaction that is still open: state, code, whether it holds its order. Forgets the
     /// personal data that waited. Answers whether it was open.
     async fn settle_transaction(&mut self, transaction: GatewayTransaction) -> Result<bool>;
@@ -52,7 +63,8 @@ pub trait Transactions {
         filter: TransactionFilter,
         page: Page,
     ) -> Result<Vec<GatewayTransaction>>;
-    /// How many transactions of a token wait for a gateway; those that wait for their payer do not count.
+    /// How many operations by a token, or on any surface by the card behind it, wait for a gateway; those that wait
+    /// for their payer do not count.
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32>;
 }
 

@@ -26,10 +26,11 @@ async fn begin(call: &Call<'_>) -> Result<(GatewayTransaction, Operation), Trans
     let mut transaction = call.core.store.begin().await?;
     call.admitted.take(call.core, &mut *transaction).await?;
     let original = original(call, &mut *transaction).await?;
+    let followers = Followers::of(&mut *transaction, &original).await?;
     let parent = original.operation.clone().ok_or_else(Call::unknown_original)?;
     let parent = transaction.find_operation(caller.merchant.clone(), parent).await?;
     let parent = parent.ok_or_else(Call::unknown_original)?;
-    let amount = amount(call, &mut *transaction, &original).await?;
+    let amount = amount(call, &followers, &original)?;
     let mut row = call.transaction();
     row.original.clone_from(&original.number);
     row.amount = Some(amount);
@@ -63,38 +64,89 @@ async fn begin(call: &Call<'_>) -> Result<(GatewayTransaction, Operation), Trans
     Ok((row, operation))
 }
 
-/// The approved authorisation that a call names, itself or by one of its captures.
+/// The approved authorisation that a call names, itself or by one of its captures; nobody else adds to what follows it
+/// before the end of the transaction.
 async fn original(
     call: &Call<'_>,
     transaction: &mut dyn Transaction,
 ) -> Result<GatewayTransaction, TransactionError> {
     let caller = &call.admitted.caller;
-    let mut number = call.text("original_transaction_id").to_owned();
-    for _ in 0..2 {
-        let found = transaction.find_transaction(caller.merchant.clone(), caller.mode, number).await?;
-        let row = found.filter(|row| row.state == TransactionState::Approved);
-        let row = row.ok_or_else(Call::unknown_original)?;
-        if row.kind.is_authorisation() {
-            return Ok(row);
-        }
-        number = row.original;
-    }
-    Err(Call::unknown_original())
+    let named = call.text("original_transaction_id").to_owned();
+    let found = transaction.find_transaction(caller.merchant.clone(), caller.mode, named).await?;
+    let is_approved = |row: &GatewayTransaction| row.state == TransactionState::Approved;
+    let found = found.filter(is_approved).ok_or_else(Call::unknown_original)?;
+    let number = match found.kind {
+        TransactionKind::Capture => found.original,
+        _ => found.number,
+    };
+    let locked = transaction.lock_transaction(caller.merchant.clone(), caller.mode, number).await?;
+    let fits = |row: &GatewayTransaction| is_approved(row) && row.kind.is_authorisation();
+    locked.filter(fits).ok_or_else(Call::unknown_original)
 }
 
-/// The amount: everything there is where none, or nothing, is named. More than there is is refused here; of two that
-/// come at once, the gateway refuses one.
-async fn amount(
+/// Captures, voids and refunds of an authorisation that were not refused. One whose end is not known yet counts like
+/// one that was done: the gateway may have done it.
+struct Followers(Vec<GatewayTransaction>);
+
+impl Followers {
+    async fn of(
+        transaction: &mut dyn Transaction,
+        original: &GatewayTransaction,
+    ) -> Result<Self, TransactionError> {
+        let filter = TransactionFilter::FollowUps(original.number.clone());
+        let page = Page { after: None, limit: MOST };
+        let mut rows =
+            transaction.list_transactions(original.merchant.clone(), original.mode, filter, page).await?;
+        if rows.len() >= MOST as usize {
+            return Err(refused("too much follows it"));
+        }
+        rows.retain(|row| row.state != TransactionState::Refused);
+        Ok(Self(rows))
+    }
+
+    fn has(&self, kind: TransactionKind) -> bool {
+        self.0.iter().any(|row| row.kind == kind)
+    }
+
+    /// What is behind a void can be neither taken nor given back, and what was taken cannot be freed.
+    fn allow(&self, kind: TransactionKind) -> Result<(), TransactionError> {
+        if self.has(TransactionKind::Void) {
+            return Err(refused("it is void"));
+        }
+        if kind == TransactionKind::Void && !self.0.is_empty() {
+            return Err(refused("it has a capture or a refund"));
+        }
+        Ok(())
+    }
+
+    /// What is left of an authorisation for a capture, or for a refund.
+    fn left(&self, kind: TransactionKind, original: &GatewayTransaction, whole: Money) -> Option<Money> {
+        let sum = |kind: TransactionKind, counts: fn(TransactionState) -> bool| {
+            let rows = self.0.iter().filter(|row| row.kind == kind && counts(row.state));
+            rows.filter_map(|row| row.amount).try_fold(Money::of_minor(0, whole.currency()), Money::plus)
+        };
+        let is_sale = original.kind == TransactionKind::AuthCapture;
+        if kind == TransactionKind::Capture {
+            return if is_sale { None } else { whole.minus(sum(TransactionKind::Capture, |_| true)?) };
+        }
+        // Given back is what was taken for certain.
+        let done = |state| state == TransactionState::Approved;
+        let taken = if is_sale { whole } else { sum(TransactionKind::Capture, done)? };
+        taken.minus(sum(TransactionKind::Refund, |_| true)?)
+    }
+}
+
+/// The amount: everything there is where none, or nothing, is named. Never more than there is.
+fn amount(
     call: &Call<'_>,
-    transaction: &mut dyn Transaction,
+    followers: &Followers,
     original: &GatewayTransaction,
 ) -> Result<Money, TransactionError> {
     let whole = original.amount.ok_or_else(Call::unknown_original)?;
-    let left = match call.kind {
-        TransactionKind::Void => return Ok(whole),
-        TransactionKind::Capture => whole,
-        _ => left_to_refund(transaction, original, whole).await?,
-    };
+    followers.allow(call.kind)?;
+    if call.kind == TransactionKind::Void {
+        return Ok(whole);
+    }
     let currency = match call.text("currency_code_iso3") {
         "" => whole.currency().code(),
         currency => currency,
@@ -106,6 +158,8 @@ async fn amount(
             _ => Refused::parameter("amount"),
         })?,
     };
+    let left = followers.left(call.kind, original, whole);
+    let left = left.unwrap_or(Money::of_minor(0, whole.currency()));
     let amount = if named.is_zero() { left } else { named };
     match left.minus(amount) {
         _ if amount.currency() != whole.currency() => {
@@ -116,28 +170,7 @@ async fn amount(
     }
 }
 
-async fn left_to_refund(
-    transaction: &mut dyn Transaction,
-    original: &GatewayTransaction,
-    whole: Money,
-) -> Result<Money, TransactionError> {
-    let filter = TransactionFilter::FollowUps(original.number.clone());
-    let page = Page { after: None, limit: MOST };
-    let followers =
-        transaction.list_transactions(original.merchant.clone(), original.mode, filter, page).await?;
-    if followers.len() >= MOST as usize {
-        return Err(Refused::parameter("original_transaction_id").into());
-    }
-    let nothing = Money::of_minor(0, whole.currency());
-    let sum = |kind: TransactionKind| {
-        let done = followers.iter().filter(|row| row.kind == kind && row.state == TransactionState::Approved);
-        done.filter_map(|row| row.amount).try_fold(nothing, Money::plus)
-    };
-    let taken = if original.kind == TransactionKind::AuthCapture {
-        Some(whole)
-    } else {
-        sum(TransactionKind::Capture)
-    };
-    let left = taken.zip(sum(TransactionKind::Refund)).and_then(|(taken, back)| taken.minus(back));
-    Ok(left.unwrap_or(nothing))
+/// The refusal of what cannot follow any more, and why.
+fn refused(why: &str) -> TransactionError {
+    Refused::parameter(format!("original_transaction_id ({why})")).into()
 }

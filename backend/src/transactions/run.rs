@@ -176,3 +176,4 @@ impl Call<'_> {
         Refused::parameter("original_transaction_id").into()
     }
 }
+            waits: false,

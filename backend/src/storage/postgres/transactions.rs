@@ -13,7 +13,7 @@ use crate::storage::{Page, Result, Transactions, minor, money};
 
 const COMPANY: &str = "company_id, merchant_id, mode, mid, pass_hash, sealed, version, created_at";
 const COLUMNS: &str = "id, number, merchant_id, mode, kind, subscription, token, original, order_id, order_slot, \
-                       minor, currency, operation_id, card_id, owns_card, state, code, sealed, created_at, \
+                       minor, currency, operation_id, card_id, owns_card, state, code, sealed, waits, created_at, \
                        settled_at";
 const TABLE: &str = "gateway_transaction";
 
@@ -73,6 +73,11 @@ impl Transactions for PostgresTransaction {
         Ok(self.execute(sql, &[&company, &digest, &at.millis()]).await? == 1)
     }
 
+    async fn knows_gateway_request(&mut self, company: String, digest: String) -> Result<bool> {
+        let sql = "SELECT 1 FROM gateway_request WHERE company_id = $1 AND digest = $2";
+        Ok(self.one(sql, &[&company, &digest]).await?.is_some())
+    }
+
     async fn sweep_gateway_requests(&mut self, before: Timestamp) -> Result<u64> {
         self.execute("DELETE FROM gateway_request WHERE at < $1", &[&before.millis()]).await
     }
@@ -87,11 +92,16 @@ impl Transactions for PostgresTransaction {
         mode: Mode,
         number: String,
     ) -> Result<Option<GatewayTransaction>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM gateway_transaction WHERE number = $1 AND merchant_id = $2 AND mode = $3"
-        );
-        let row = self.one(&sql, &[&number, &merchant.as_str(), &mode.as_str()]).await?;
-        row.as_ref().map(read).transpose()
+        find(self, &merchant, mode, &number, "").await
+    }
+
+    async fn lock_transaction(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        number: String,
+    ) -> Result<Option<GatewayTransaction>> {
+        find(self, &merchant, mode, &number, "FOR UPDATE").await
     }
 
     async fn find_order(
@@ -106,6 +116,12 @@ impl Transactions for PostgresTransaction {
         );
         let row = self.one(&sql, &[&merchant.as_str(), &mode.as_str(), &order_id]).await?;
         row.as_ref().map(read).transpose()
+    }
+
+    async fn await_transaction(&mut self, merchant: MerchantId, id: TransactionId) -> Result<bool> {
+        let sql =
+            "UPDATE gateway_transaction SET waits = 1 WHERE id = $1 AND merchant_id = $2 AND state = 'open'";
+        Ok(self.execute(sql, &[&id.as_str(), &merchant.as_str()]).await? == 1)
     }
 
     async fn settle_transaction(&mut self, transaction: GatewayTransaction) -> Result<bool> {
@@ -153,18 +169,37 @@ impl Transactions for PostgresTransaction {
     }
 
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32> {
-        let sql = "SELECT count(*) FROM gateway_transaction t JOIN operation o ON o.id = t.operation_id
-                   WHERE t.merchant_id = $1 AND t.mode = $2 AND t.token = $3 AND t.state = 'open'
-                     AND o.state IN ('sent', 'pending')";
+        let sql = "SELECT count(*) FROM operation o
+                   WHERE o.settled_at IS NULL AND o.merchant_id = $1 AND o.state IN ('sent', 'pending')
+                     AND (o.card_id = (SELECT k.card_id FROM gateway_token k
+                                       WHERE k.number = $3 AND k.merchant_id = $1 AND k.mode = $2)
+                          OR (o.owner = 'transaction' AND EXISTS (
+                                  SELECT 1 FROM gateway_transaction t WHERE t.number = o.owner_id
+                                   AND t.merchant_id = $1 AND t.mode = $2 AND t.token = $3)))";
         let row = self.one(sql, &[&merchant.as_str(), &mode.as_str(), &token]).await?;
         row.as_ref().map_or(Ok(0), |row| Reader::new(row, TABLE).number(0))
     }
 }
 
+async fn find(
+    t: &PostgresTransaction,
+    merchant: &MerchantId,
+    mode: Mode,
+    number: &str,
+    lock: &str,
+) -> Result<Option<GatewayTransaction>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM gateway_transaction
+         WHERE number = $1 AND merchant_id = $2 AND mode = $3 {lock}"
+    );
+    let row = t.one(&sql, &[&number, &merchant.as_str(), &mode.as_str()]).await?;
+    row.as_ref().map(read).transpose()
+}
+
 async fn insert(t: &PostgresTransaction, transaction: &GatewayTransaction) -> Result<()> {
     let sql = format!(
         "INSERT INTO gateway_transaction ({COLUMNS})
-         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)
+         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)
          ON CONFLICT DO NOTHING"
     );
     let minor = transaction.amount.map(|amount| minor(amount.minor(), TABLE)).transpose()?;
@@ -189,6 +224,7 @@ async fn insert(t: &PostgresTransaction, transaction: &GatewayTransaction) -> Re
             &transaction.state.as_str(),
             &i64::from(transaction.code),
             &transaction.sealed,
+            &i64::from(transaction.waits),
             &transaction.created_at.millis(),
             &transaction.settled_at.map(Timestamp::millis),
         ],
@@ -237,7 +273,8 @@ fn read(row: &Row) -> Result<GatewayTransaction> {
         state: TransactionState::parse(row.get(15)?).ok_or_else(|| row.wrong("state"))?,
         code: row.number(16)?,
         sealed: row.get(17)?,
-        created_at: row.time(18)?,
-        settled_at: row.maybe_time(19)?,
+        waits: row.flag(18)?,
+        created_at: row.time(19)?,
+        settled_at: row.maybe_time(20)?,
     })
 }

@@ -13,7 +13,7 @@ use crate::storage::{Page, Result, StoreError, Transactions, money};
 
 const COMPANY: &str = "company_id, merchant_id, mode, mid, pass_hash, sealed, version, created_at";
 const COLUMNS: &str = "id, number, merchant_id, mode, kind, subscription, token, original, order_id, order_slot, \
-                       minor, currency, operation_id, card_id, owns_card, state, code, sealed, created_at, \
+                       minor, currency, operation_id, card_id, owns_card, state, code, sealed, waits, created_at, \
                        settled_at";
 
 #[async_trait]
@@ -87,6 +87,15 @@ impl Transactions for SqliteTransaction {
         .await
     }
 
+    async fn knows_gateway_request(&mut self, company: String, digest: String) -> Result<bool> {
+        self.run(move |c| {
+            let mut statement =
+                c.prepare_cached("SELECT 1 FROM gateway_request WHERE company_id = ?1 AND digest = ?2")?;
+            Ok(statement.exists([company, digest])?)
+        })
+        .await
+    }
+
     async fn sweep_gateway_requests(&mut self, before: Timestamp) -> Result<u64> {
         self.run(move |c| {
             let gone = c.execute("DELETE FROM gateway_request WHERE at < ?1", [before.millis()])?;
@@ -118,6 +127,16 @@ impl Transactions for SqliteTransaction {
         .await
     }
 
+    async fn lock_transaction(
+        &mut self,
+        merchant: MerchantId,
+        mode: Mode,
+        number: String,
+    ) -> Result<Option<GatewayTransaction>> {
+        // A transaction that may write has the database to itself.
+        self.find_transaction(merchant, mode, number).await
+    }
+
     async fn find_order(
         &mut self,
         merchant: MerchantId,
@@ -133,6 +152,17 @@ impl Transactions for SqliteTransaction {
             let found = statement
                 .query_row([merchant.as_str(), mode.as_str(), order_id.as_str()], |row| Ok(read(row)));
             found.optional()?.transpose()
+        })
+        .await
+    }
+
+    async fn await_transaction(&mut self, merchant: MerchantId, id: TransactionId) -> Result<bool> {
+        self.run(move |c| {
+            let changed = c.execute(
+                "UPDATE gateway_transaction SET waits = 1 WHERE id = ?1 AND merchant_id = ?2 AND state = 'open'",
+                [id.as_str(), merchant.as_str()],
+            )?;
+            Ok(changed == 1)
         })
         .await
     }
@@ -188,9 +218,13 @@ impl Transactions for SqliteTransaction {
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32> {
         self.run(move |c| {
             let mut statement = c.prepare_cached(
-                "SELECT count(*) FROM gateway_transaction t JOIN operation o ON o.id = t.operation_id
-                 WHERE t.merchant_id = ?1 AND t.mode = ?2 AND t.token = ?3 AND t.state = 'open'
-                   AND o.state IN ('sent', 'pending')",
+                "SELECT count(*) FROM operation o
+                 WHERE o.settled_at IS NULL AND o.merchant_id = ?1 AND o.state IN ('sent', 'pending')
+                   AND (o.card_id = (SELECT k.card_id FROM gateway_token k
+                                     WHERE k.number = ?3 AND k.merchant_id = ?1 AND k.mode = ?2)
+                        OR (o.owner = 'transaction' AND EXISTS (
+                                SELECT 1 FROM gateway_transaction t WHERE t.number = o.owner_id
+                                 AND t.merchant_id = ?1 AND t.mode = ?2 AND t.token = ?3)))",
             )?;
             Ok(statement.query_row([merchant.as_str(), mode.as_str(), &token], |row| row.get(0))?)
         })
@@ -201,7 +235,7 @@ impl Transactions for SqliteTransaction {
 fn insert(c: &Connection, transaction: &GatewayTransaction) -> Result<()> {
     let sql = format!(
         "INSERT INTO gateway_transaction ({COLUMNS})
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)"
     );
     let minor = transaction.amount.map(|amount| crate::storage::minor(amount.minor(), "gateway_transaction"));
     c.execute(
@@ -225,6 +259,7 @@ fn insert(c: &Connection, transaction: &GatewayTransaction) -> Result<()> {
             transaction.state.as_str(),
             transaction.code,
             transaction.sealed,
+            transaction.waits,
             transaction.created_at.millis(),
             transaction.settled_at.map(Timestamp::millis),
         ],
@@ -274,7 +309,8 @@ fn read(row: &Row<'_>) -> Result<GatewayTransaction> {
         state: TransactionState::parse(&row.get::<_, String>(15)?).ok_or_else(|| wrong("state"))?,
         code: row.get(16)?,
         sealed: row.get(17)?,
-        created_at: Timestamp::from_millis(row.get(18)?),
-        settled_at: row.get::<_, Option<i64>>(19)?.map(Timestamp::from_millis),
+        waits: row.get(18)?,
+        created_at: Timestamp::from_millis(row.get(19)?),
+        settled_at: row.get::<_, Option<i64>>(20)?.map(Timestamp::from_millis),
     })
 }

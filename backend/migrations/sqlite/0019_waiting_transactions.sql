@@ -1,0 +1,1 @@
+ALTER TABLE gateway_transaction ADD COLUMN waits BIGINT NOT NULL DEFAULT 0;
