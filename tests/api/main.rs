@@ -104,6 +104,7 @@ mod theme;
 mod token_life;
 mod tokens;
 mod transaction_money;
+mod transaction_trust;
 mod transactions;
 mod updater_program;
 mod vault;

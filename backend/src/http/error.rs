@@ -87,6 +87,11 @@ impl ApiError {
         self.status
     }
 
+    /// The stable name of the problem.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The sentence.
     pub fn detail(&self) -> &str {
         &self.detail

@@ -55,11 +55,20 @@ pub trait Surface: Send + Sync + 'static {
         json::MAX_BYTES
     }
 
+    /// Members of the body that are others each time the same is asked.
+    fn fresh(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What becomes of a call whose node went away while it ran.
     fn after_crash(&self) -> AfterCrash {
         AfterCrash::RunAgain
     }
 }
+
+/// Marks an answer of an interface whose refusals have the status of a success: nothing was begun, nothing is kept.
+#[derive(Clone, Copy)]
+pub struct NothingBegun;
 
 /// Calls of merchant backends by header, refused by problem documents.
 pub struct Vault;
@@ -132,7 +141,10 @@ async fn begin(
     body: &Bytes,
 ) -> Result<Begun, IdempotencyError> {
     let query = pairs(parts.uri.query().unwrap_or_default().as_bytes());
-    let members = members(body);
+    let mut members = members(body);
+    if let Some(members) = &mut members {
+        members.retain(|name, _| !surface.fresh().contains(&name));
+    }
     let asked = Asked {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -148,7 +160,7 @@ async fn begin(
 async fn run(app: Arc<App>, ticket: Ticket, request: Request, next: Next) -> Response {
     let work = async move {
         let response = next.run(request).await;
-        if !is_kept(response.status()) {
+        if !is_kept(response.status()) || response.extensions().get::<NothingBegun>().is_some() {
             told(idempotency::forget(&app.core, ticket).await);
             return response;
         }

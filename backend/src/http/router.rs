@@ -164,13 +164,18 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .merge(paycards)
         .merge(bookings())
         // Merchant backends: gateway transactions. They race inside, since a charge is not run twice.
-        .routes(routes!(gateway::transact))
+        .merge(transactions())
         .routes(routes!(gateway::status))
         .merge(payments())
         .routes(routes!(scripts::show))
         // Operators.
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+}
+
+/// Merchant backends: gateway transactions that do something.
+fn transactions() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(gateway::transact)).layer(axum::middleware::from_fn(gateway::once))
 }
 
 /// Stored cards, read by an endpoint's secret: also by browsers of other sites, as captures are stored.

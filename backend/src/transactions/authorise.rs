@@ -263,12 +263,26 @@ async fn check_order(
     order: &str,
 ) -> Result<(), TransactionError> {
     let caller = &call.admitted.caller;
+    if let Some(number) = answered_number(order) {
+        let found =
+            transaction.find_transaction(caller.merchant.clone(), caller.mode, number.to_owned()).await?;
+        if found.is_some() {
+            return Err(Refused::parameter("merchant_order_id").into());
+        }
+    }
     let earlier = transaction.find_order(caller.merchant.clone(), caller.mode, order.to_owned()).await?;
     if earlier.is_none() {
         return Ok(());
     }
     let code = call.core.policy.transactions.duplicate_code;
     Err(Refused { code, name: "merchant_order_id (this order has an authorisation)".to_owned() }.into())
+}
+
+/// The transaction, if an order id could be one with a response code behind it. The signature of an answer to an
+/// authorisation is that of a request with this order (spec A.3), so that no such order is taken.
+fn answered_number(order: &str) -> Option<&str> {
+    let fits = (11..=13).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_digit());
+    order.get(..10).filter(|_| fits)
 }
 
 /// What a part of a subscription adds: the token, the card, who starts the payment, and what is known of the payer.

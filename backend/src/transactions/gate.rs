@@ -3,12 +3,12 @@
 use super::params::Refused;
 use super::reply::Echo;
 use super::request::Request;
-use super::{TransactionError, codes, hash, params, stamp};
+use super::{TransactionError, codes, hash, params, query, stamp};
 use crate::access::company::{self, CompanySettings};
 use crate::access::{AccessError, Caller};
 use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::{hex, secret};
-use crate::model::Company;
+use crate::model::{Company, TransactionKind};
 use crate::storage::{StoreError, Transaction};
 
 /// So many failures of an address in a minute; then everything it sends is refused (spec, security points).
@@ -59,28 +59,56 @@ impl Signer {
         self.known.as_ref().map_or(&self.dummy, |(_, settings)| &settings.hash_code)
     }
 
-    /// What answers repeat. The MID is the company's where none was sent.
-    pub fn echo(&self, request: &Request, kind_name: &'static str, kind: &str) -> Echo {
-        // Letters only: with digits behind it a refused type could be a signed request of another one.
-        let row = params::find("transaction_type").filter(|row| {
-            params::is_in_form(row, kind) || (kind_name == super::query::KIND && !kind.is_empty())
-        });
-        let mid = readable(request, "company_mid_id");
-        let mid = if mid.is_empty() {
-            self.known.as_ref().map(|(company, _)| company.mid.clone())
-        } else {
-            Some(mid)
+    /// What is repeated to a caller who has not shown yet that he can sign.
+    ///
+    /// An answer is signed over timestamp, type, company, transaction and code, a request over timestamp, type, company
+    /// and one value more (spec A.3). The signature of an answer is therefore that of a request of the same type whose
+    /// last value is the code. Nobody gets one made here that is good for anything:
+    /// - No authorisation is repeated, since its last value is an order id, which may be any number; nor what a query
+    ///   asks for.
+    /// - The last value of all other types is a transaction of ten digits, which no code is.
+    /// - A word that is no type is the type of no request.
+    /// - Timestamp and company are the server's own, and the transaction is empty. No code that strangers are answered
+    ///   ends in 1, so that no part of the text can be taken for the code of an approval.
+    /// - The text of a webhook is 64 characters long before the hash code; here there are 48 at most.
+    pub fn echo(request: &Request, kind_name: &'static str, kind: &str) -> Echo {
+        let is_harmless = match TransactionKind::parse(kind) {
+            Some(known) => !known.is_authorisation(),
+            None => params::find("transaction_type").is_some_and(|row| params::is_in_form(row, kind)),
         };
+        let is_query = kind_name == query::KIND || query::is_known(kind);
         Echo {
             company: readable(request, "company_id"),
-            mid: mid.unwrap_or_default(),
-            kind: row.map(|_| kind.to_owned()).unwrap_or_default(),
+            // What was sent: a known company's own would tell it from an unknown one.
+            mid: readable(request, "company_mid_id"),
+            kind: if is_harmless && !is_query { kind.to_owned() } else { String::new() },
             kind_name,
         }
     }
 
     /// Lets a request in whose pass and signature are right. `signed` are the values between timestamp and hash code.
+    /// Failures are counted and audited.
     pub async fn admit(
+        self,
+        core: &Core,
+        request: &Request,
+        address: &str,
+        signed: &[&str],
+    ) -> Result<Admitted, TransactionError> {
+        let proven = self.prove(core, request, address, signed).await;
+        let action = match &proven {
+            Err(TransactionError::Refused(Refused { code: codes::CREDENTIALS, .. })) => {
+                "gateway.authenticate"
+            }
+            Err(TransactionError::Refused(Refused { code: codes::HASH, .. })) => "gateway.hash",
+            _ => return proven,
+        };
+        failed(core, address, &readable(request, "company_id"), action).await?;
+        proven
+    }
+
+    /// The same for a look beforehand, of which nothing is written.
+    pub async fn prove(
         self,
         core: &Core,
         request: &Request,
@@ -97,15 +125,11 @@ impl Signer {
             }
             _ => Err(AccessError::Unauthenticated),
         };
-        let Ok((company, settings, caller)) = admitted else {
-            failed(core, address, &readable(request, "company_id"), "gateway.authenticate").await?;
-            return Err(refused(codes::CREDENTIALS, ""));
-        };
+        let (company, settings, caller) = admitted.map_err(|_| refused(codes::CREDENTIALS, ""))?;
         let timestamp = request.text("", "timestamp");
         let values: Vec<&str> = std::iter::once(timestamp).chain(signed.iter().copied()).collect();
         let expected = hash::signed(&values, &settings.hash_code);
         if !hash::is(&expected, request.text("", "request_hash")) {
-            failed(core, address, &company.id, "gateway.hash").await?;
             return Err(refused(codes::HASH, ""));
         }
         check_stamp(core, timestamp)?;
@@ -114,6 +138,26 @@ impl Signer {
 }
 
 impl Admitted {
+    /// What its answers repeat. The MID is the company's where none was sent.
+    pub fn echo(&self, request: &Request, kind_name: &'static str, kind: &str) -> Echo {
+        let mid = readable(request, "company_mid_id");
+        Echo {
+            company: self.company.id.clone(),
+            mid: if mid.is_empty() { self.company.mid.clone() } else { mid },
+            kind: kind.to_owned(),
+            kind_name,
+        }
+    }
+
+    /// Whether the request was taken before, so that whoever sends it need not be who signed it.
+    pub async fn is_repeated(&self, core: &Core) -> Result<bool, StoreError> {
+        if !core.policy.transactions.replay_check {
+            return Ok(false);
+        }
+        let (company, digest) = (self.company.id.clone(), self.digest.clone());
+        core.store.read().await?.knows_gateway_request(company, digest).await
+    }
+
     /// Takes the request in the transaction of what it does: once, so that nobody can send it again.
     pub async fn take(&self, core: &Core, transaction: &mut dyn Transaction) -> Result<(), TransactionError> {
         if !core.policy.transactions.replay_check {
@@ -123,7 +167,7 @@ impl Admitted {
         if transaction.take_gateway_request(company, digest, core.now()).await? {
             return Ok(());
         }
-        Err(refused(codes::PARAMETERS, "timestamp (this request was taken before)"))
+        Err(TransactionError::Repeated)
     }
 }
 

@@ -22,7 +22,7 @@ mod webhook;
 use std::time::Duration;
 
 pub use outcome::TransactionOwner;
-pub use run::{Answered, run, run_query};
+pub use run::{Answered, Proven, Refuser, prove, run, run_query};
 
 use crate::core::Core;
 use crate::crypto::CryptoError;
@@ -37,6 +37,9 @@ pub enum TransactionError {
     /// It was refused before it was one: a code and what is behind its message.
     #[error("refused with {}", .0.code)]
     Refused(Refused),
+    /// The same signed request was taken before.
+    #[error("the request was taken before")]
+    Repeated,
     /// The vault, storage or cryptography failed.
     #[error(transparent)]
     Vault(#[from] VaultError),

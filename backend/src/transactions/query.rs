@@ -1,7 +1,7 @@
 //! Queries: what became of an order, of a transaction, of what was done with a token (spec A.4, query API).
 
 use super::params::{self, Refused};
-use super::reply::Reply;
+use super::reply::{Echo, Reply};
 use super::request::Request;
 use super::{TransactionError, codes, gate, outcome, stamp};
 use crate::access::Caller;
@@ -56,9 +56,9 @@ const QUESTIONS: [Question; 10] = [
 /// The name of the member that says what is asked.
 pub const KIND: &str = "status_request_type";
 
-/// What is asked, if it is known: for the echo of answers.
-pub fn known_name(request: &Request) -> &'static str {
-    find(request).map_or("", |question| question.name)
+/// Whether a word is the name of something that can be asked.
+pub fn is_known(name: &str) -> bool {
+    QUESTIONS.iter().any(|question| question.name == name)
 }
 
 /// Runs a query.
@@ -67,6 +67,7 @@ pub async fn run(
     request: &Request,
     signer: gate::Signer,
     address: &str,
+    echo: &mut Echo,
 ) -> Result<Reply, TransactionError> {
     let question = match value(request, KIND) {
         "" => return Err(Refused::parameter(KIND).into()),
@@ -86,6 +87,7 @@ pub async fn run(
     }
     let signed = [question.name, request.text("", "company_id"), asked];
     let admitted = signer.admit(core, request, address, &signed).await?;
+    *echo = admitted.echo(request, KIND, question.name);
     let mut transaction = core.store.read().await?;
     let caller = &admitted.caller;
     match question.by {

@@ -1,6 +1,8 @@
 //! The gateway interface of seed 003: one address for all transactions, one for queries. Clients read the JSON alone,
 //! so what is refused is answered with 200 (spec A.1).
 
+mod once;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,9 +14,12 @@ use utoipa::ToSchema;
 use crate::http::body::read;
 use crate::http::caller::Address;
 use crate::http::error::ApiError;
+use crate::http::idempotency::NothingBegun;
 use crate::http::router::App;
 use crate::json::{JsonError, Members};
 use crate::transactions::{self, Answered};
+
+pub use once::once;
 
 /// A transaction's request. Numbers may be texts; empty texts are taken as absent.
 #[derive(ToSchema)]
@@ -83,7 +88,11 @@ pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, bo
     // A dropped connection does not end what has begun.
     let work = async move { transactions::run(&app.core, &app.operations, body, &address).await };
     if let Ok(answered) = tokio::spawn(work).await {
-        return written(&answered);
+        let mut response = whole(&answered);
+        if answered.is_refusal {
+            response.extensions_mut().insert(NothingBegun);
+        }
+        return response;
     }
     let told = "Something failed on our side.";
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", told).into_response()
@@ -98,7 +107,7 @@ pub async fn transact(State(app): State<Arc<App>>, Address(address): Address, bo
     responses((status = 200, description = "What is known, or refused: `response_code` tells.", body = TransactionReply))
 )]
 pub async fn status(State(app): State<Arc<App>>, Address(address): Address, body: Body) -> Response {
-    written(&transactions::run_query(&app.core, members(body).await, &address).await)
+    whole(&transactions::run_query(&app.core, members(body).await, &address).await)
 }
 
 /// What did not arrive whole is no JSON, and is answered like it.
@@ -110,8 +119,12 @@ async fn members(body: Body) -> Result<Members, JsonError> {
     }
 }
 
-fn written(answered: &Answered) -> Response {
+fn whole(answered: &Answered) -> Response {
     let status = if answered.is_failure { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+    written(status, answered)
+}
+
+fn written(status: StatusCode, answered: &Answered) -> Response {
     let json = HeaderValue::from_static("application/json");
     (status, [(header::CONTENT_TYPE, json)], answered.members.to_json().to_string()).into_response()
 }
