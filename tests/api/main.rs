@@ -100,6 +100,7 @@ mod root_key;
 mod root_key_program;
 mod rules;
 mod seeds;
+mod switched_off;
 mod theme;
 mod token_life;
 mod tokens;

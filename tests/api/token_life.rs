@@ -21,7 +21,9 @@ use tokio::sync::Notify;
 use crate::app::{ALL, Endpoint, NUMBER, OTHER_NUMBER, TestApp, text};
 use crate::client::Call;
 use crate::company::{Shop, card, code, order, refused, stored_cards, vault_card};
+use crate::invoices::refusal;
 use crate::receiver::Receiver;
+use crate::switched_off::paid_by;
 
 /// The cards of the updater's table.
 const VISA: &str = "4000011180138710";
@@ -102,9 +104,13 @@ async fn one_card_lives_on_all_surfaces(app: TestApp) {
     assert_eq!(code(&made), "1", "{made}");
     let token = text(&made["transaction_id"]);
     assert_eq!(code(&shop.rebill(&app, &token).await), "1");
+    // The same card pays an invoice, as long as its token is on.
+    paid_by(&app, "on", &vault).await.is(201);
     assert_eq!(code(&shop.manage(&app, "DISABLE", &token, json!({})).await), "1");
     refused(&shop.rebill(&app, &token).await, "280", "Token Disabled");
+    assert_eq!(refusal(&paid_by(&app, "off", &vault).await).1, "disabled");
     assert_eq!(code(&shop.manage(&app, "ENABLE", &token, json!({})).await), "1");
+    paid_by(&app, "on again", &vault).await.is(201);
     // A new code and a new expiry through an endpoint that is locked to the card, used once by the cardholder.
     let locked = Endpoint::create(&app.test_mode, &format!("&token={vault}&reference={reference}")).await;
     locked.capture(json!({ "cvv": "123", "card_expiry": "07-2032" })).await.ok();
@@ -126,8 +132,10 @@ async fn one_card_lives_on_all_surfaces(app: TestApp) {
     let card = vault_card(&app, &text(&now["card_token"])).await;
     assert_eq!(card["card_number"], NUMBER, "the scheme's newer number");
     // Deleted in the vault: refused everywhere.
-    let target = format!("/v1/vault?user=managed&token={}&reference=", text(&now["card_token"]));
-    app.test_mode.delete(&target).await.ok();
+    let last = text(&now["card_token"]);
+    paid_by(&app, "renewed", &last).await.is(201);
+    app.test_mode.delete(&format!("/v1/vault?user=managed&token={last}&reference=")).await.ok();
+    assert_eq!(refusal(&paid_by(&app, "deleted", &last).await).1, "unknown");
     refused(&shop.rebill(&app, &token).await, "102", "original_transaction_id");
     refused(&reuse(&shop, &app, &token, json!({})).await, "102", "original_transaction_id");
     refused(&replace(&shop, &app, &token, OTHER_NUMBER, "072032").await, "102", "original_transaction_id");

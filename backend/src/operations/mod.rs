@@ -30,6 +30,9 @@ use shared::Cvv;
 /// An operation that begins and was not run is given up after so long: whoever began it is gone.
 const START: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// The code of the refusal of a card that was switched off.
+const SWITCHED_OFF: &str = "disabled";
+
 /// What an operation is to do.
 pub struct Plan<'p> {
     /// Whose it is.
@@ -93,6 +96,11 @@ impl From<StoreError> for OperationError {
 }
 
 impl OperationError {
+    /// Whether the card was switched off.
+    pub fn is_switched_off(&self) -> bool {
+        matches!(self, Self::Vault(VaultError::Invalid(problems)) if problems.iter().any(|problem| problem.code == SWITCHED_OFF))
+    }
+
     /// Whether somebody else changed the same thing at the same time, so that trying again helps.
     const fn is_race(&self) -> bool {
         matches!(self, Self::Vault(VaultError::Store(StoreError::Retry)))

@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 
 use super::routes::{Routes, SANDBOX};
 use super::settle::{Settled, TRIES, answer_of, find};
-use super::{CardSource, GivenCard, OperationError, Owner};
+use super::{CardSource, GivenCard, OperationError, Owner, SWITCHED_OFF};
 use crate::access::Caller;
 use crate::core::{Actor, Core};
 use crate::gateways::{Answer, FollowUp, Gateway, Known, Order, Unknown};
@@ -366,29 +366,30 @@ pub(super) async fn known(
     })
 }
 
-/// A card whose token was switched off pays nothing. Gateway transactions have looked before they began, and whoever
-/// switches a token off waits for them.
+/// A card that was switched off pays nothing. It is looked at in the transaction that claims the operation: whoever
+/// switches a card off afterwards finds the operation under way, and can wait for it.
 async fn refuse_switched_off(
     transaction: &mut dyn Transaction,
     operation: &Operation,
     card: &CardId,
 ) -> Result<(), OperationError> {
-    if operation.owner == OwnerKind::Transaction {
-        return Ok(());
-    }
     if !is_switched_off(transaction, &operation.merchant, card).await? {
         return Ok(());
     }
     let detail = "The token of this card was switched off.";
-    Err(VaultError::from(Invalid::new("/token", "disabled", detail)).into())
+    Err(VaultError::from(Invalid::new("/token", SWITCHED_OFF, detail)).into())
 }
 
-/// Whether a card is behind a token that was switched off: then it pays for nothing, on no surface.
+/// Whether a card was switched off, by one of its tokens or as its customer's: then it pays for nothing, on no surface.
 pub async fn is_switched_off(
     transaction: &mut dyn Transaction,
     merchant: &MerchantId,
     card: &CardId,
 ) -> Result<bool, StoreError> {
+    let owner = transaction.find_card_owner(merchant.clone(), card.clone()).await?;
+    if owner.is_some_and(|owner| owner.disabled_at.is_some()) {
+        return Ok(true);
+    }
     let tokens = transaction.list_card_tokens(merchant.clone(), card.clone()).await?;
     Ok(tokens.iter().any(|token| !token.enabled))
 }

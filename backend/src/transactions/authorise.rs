@@ -4,7 +4,7 @@
 use shared::{CardNumber, Cvv, Expiry};
 use zeroize::Zeroizing;
 
-use super::manage::usable;
+use super::manage::{disabled, usable};
 use super::params::Refused;
 use super::person::Person;
 use super::reply::Reply;
@@ -84,7 +84,9 @@ pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
         return_url: payer::return_url(call),
     };
     let source = source(&transaction, input)?;
-    let settled = call.operations.charge(&call.admitted.caller.actor(), operation, order, source).await?;
+    let charged = call.operations.charge(&call.admitted.caller.actor(), operation, order, source).await;
+    let settled =
+        charged.map_err(|error| if error.is_switched_off() { disabled(call) } else { error.into() })?;
     outcome::reply(call, &transaction.number, &settled).await
 }
 
@@ -353,6 +355,9 @@ async fn store(
                 other => TransactionError::from(other),
             })?;
             check_stored(call, &card)?;
+            if operations::is_switched_off(transaction, &card.merchant, &card.id).await? {
+                return Err(disabled(call));
+            }
             card
         }
         (_, Some((managed, sorted))) => {

@@ -8,6 +8,7 @@ use super::reply::Reply;
 use super::run::Call;
 use super::{TransactionError, codes, until_won};
 use crate::model::{GatewayToken, Outcome, Subscription, TransactionState};
+use crate::operations;
 use crate::storage::{StoreError, Transaction};
 
 /// So long does DISABLE wait for charges that began before it.
@@ -112,10 +113,18 @@ pub async fn usable(
     transaction: &mut dyn Transaction,
 ) -> Result<GatewayToken, TransactionError> {
     let token = locked(call, transaction).await?;
-    if token.enabled {
-        return Ok(token);
-    }
-    Err(Refused { code: call.core.policy.transactions.disabled_code, name: String::new() }.into())
+    if is_usable(transaction, &token).await? { Ok(token) } else { Err(disabled(call)) }
+}
+
+/// Whether nothing has switched a token, or the card behind it, off.
+pub async fn is_usable(transaction: &mut dyn Transaction, token: &GatewayToken) -> Result<bool, StoreError> {
+    let off = operations::is_switched_off(transaction, &token.merchant, &token.card).await?;
+    Ok(token.enabled && !off)
+}
+
+/// The refusal of what was switched off.
+pub fn disabled(call: &Call<'_>) -> TransactionError {
+    Refused { code: call.core.policy.transactions.disabled_code, name: String::new() }.into()
 }
 
 /// Waits for charges that began before the token was switched off, so that none is approved after the answer.

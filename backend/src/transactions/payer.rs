@@ -1,12 +1,13 @@
 //! 3-D Secure: where the payer is sent to, and how an authorisation goes on after that (spec A.2, `tds`).
 
+use super::manage::disabled;
 use super::reply::Reply;
 use super::run::Call;
 use super::{TransactionError, outcome};
 use crate::gateways::Challenge;
 use crate::json::{Members, Value};
 use crate::model::TransactionState;
-use crate::transactions::params::Refused;
+use crate::operations;
 
 /// The answer that sends the payer by the first generation of 3-D Secure, and by the second.
 const ENROLLED: u16 = 501;
@@ -42,10 +43,10 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
     let number = call.text("original_transaction_id").to_owned();
     let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number).await?;
     let row = row.filter(|row| row.kind.is_authorisation()).ok_or_else(Call::unknown_original)?;
-    let token = transaction.find_token(caller.merchant.clone(), caller.mode, row.token.clone()).await?;
-    if row.state == TransactionState::Open && token.is_some_and(|token| !token.enabled) {
-        let code = call.core.policy.transactions.disabled_code;
-        return Err(Refused { code, name: String::new() }.into());
+    if let (TransactionState::Open, Some(card)) = (row.state, &row.card)
+        && operations::is_switched_off(&mut *transaction, &caller.merchant, card).await?
+    {
+        return Err(disabled(call));
     }
     let operation = row.operation.clone().ok_or_else(Call::unknown_original)?;
     let operation = transaction.find_operation(caller.merchant.clone(), operation).await?;

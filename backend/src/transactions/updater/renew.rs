@@ -5,6 +5,7 @@ use crate::access::company;
 use crate::core::Core;
 use crate::model::{AccountUpdate, Card, GatewayToken, Outcome, TransactionState, UpdateState};
 use crate::storage::{StoreError, Transaction};
+use crate::transactions::manage::is_usable;
 use crate::transactions::{TransactionError, codes, outcome, webhook};
 use crate::vault::within::Managed;
 
@@ -19,7 +20,10 @@ pub async fn file(
 ) -> Result<bool, TransactionError> {
     let merchant = update.merchant.clone();
     let token = transaction.lock_token(merchant.clone(), update.mode, update.token.clone()).await?;
-    let token = token.filter(|token| token.enabled);
+    let token = match token {
+        Some(token) if is_usable(transaction, &token).await? => Some(token),
+        _ => None,
+    };
     let finding = finding.filter(|_| token.is_some());
     update.scheme_code = finding.map(|finding| finding.code.clone()).unwrap_or_default();
     update.new_number = finding.is_some_and(|finding| finding.number.is_some());

@@ -11,6 +11,7 @@ use crate::model::{AccountUpdate, GatewayToken, MerchantId, Mode, Outcome, Trans
 use crate::operations::GivenCard;
 use crate::storage::StoreError;
 use crate::transactions::TransactionError;
+use crate::transactions::manage::is_usable;
 use crate::vault::VaultError;
 use crate::vault::within::{self, Managed};
 
@@ -185,7 +186,11 @@ impl Updater {
             let actor = company::acting(&merchant, update.mode, "updater", "").actor();
             let token = transaction.find_token(merchant.clone(), update.mode, update.token.clone()).await?;
             let key = keys.get(&(merchant, update.mode));
-            let (Some(token), Some(key)) = (token.filter(|token| token.enabled), key) else {
+            let token = match token {
+                Some(token) if is_usable(&mut *transaction, &token).await? => Some(token),
+                _ => None,
+            };
+            let (Some(token), Some(key)) = (token, key) else {
                 gone.push(update);
                 continue;
             };
