@@ -4,10 +4,12 @@ use backend::bins::import::{self, ImportError};
 use serde_json::{Value, json};
 
 use crate::app::{NUMBER, TestApp, card, text};
+use crate::company::{self, Shop};
 
 on_both_engines! {
     the_issuer_is_told_with_stored_and_captured_cards,
     a_new_table_stands_in_place_of_the_old_one,
+    gateway_transactions_tell_the_issuer,
     every_node_follows,
     a_file_that_cannot_be_read_changes_nothing,
 }
@@ -63,6 +65,36 @@ async fn a_new_table_stands_in_place_of_the_old_one(app: TestApp) {
     // Nothing is left of the old one.
     let mut t = app.app.core.store.begin().await.unwrap();
     assert_eq!(t.sweep_bins(i64::MAX, 100).await.unwrap(), 1);
+}
+
+async fn gateway_transactions_tell_the_issuer(app: TestApp) {
+    let shop = Shop::of(&app);
+    let alone = shop.query(&app, "BIN", "bin", "411111").await["bin"].clone();
+    assert_eq!(alone, json!({ "bin": "411111", "card_type": "visa" }), "without a table the brand is all");
+    load(&app, TABLE).await.unwrap();
+    let known = shop.query(&app, "BIN", "bin", "411111").await["bin"].clone();
+    let first = json!({
+        "bin": "411111", "card_type": "visa", "issuing_bank": "First Bank", "card_category": "DEBIT",
+        "card_level": "CLASSIC", "issuing_country": "Germany",
+    });
+    assert_eq!(known, first);
+    assert_eq!(shop.query(&app, "BIN", "bin", "422222").await["bin"].get("issuing_bank"), None);
+    // The whole number tells more than its first six digits.
+    let sale = shop.authorise(&app, "AUTH_CAPTURE", json!({}), company::card(NUMBER, "062031")).await;
+    let long = json!({
+        "issuing_bank": "Long, Bank", "card_category": "CREDIT", "card_level": "GOLD", "issuing_country": "France",
+    });
+    assert_eq!(sale["bin"], long);
+    let init = json!({ "subscription_type": "INIT" });
+    let billing = company::card(crate::app::OTHER_NUMBER, "062031");
+    let made = shop.authorise(&app, "AUTH_CAPTURE", init, billing).await;
+    assert_eq!(made["bin"]["issuing_bank"], "Other Bank");
+    let charged = shop.rebill(&app, &text(&made["transaction_id"])).await;
+    assert_eq!(charged["bin"], made["bin"], "a stored card too");
+    let mut american = company::card(crate::app::AMEX, "062031");
+    american["cardcvv"] = json!("1234");
+    let unknown = shop.authorise(&app, "AUTH_CAPTURE", json!({}), american).await;
+    assert_eq!((&unknown["response_code"], unknown.get("bin")), (&json!("1"), None));
 }
 
 async fn every_node_follows(app: TestApp) {

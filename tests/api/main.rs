@@ -104,6 +104,7 @@ mod switched_off;
 mod theme;
 mod token_life;
 mod tokens;
+mod transaction_ends;
 mod transaction_money;
 mod transaction_trust;
 mod transactions;

@@ -14,8 +14,8 @@ use super::{TransactionError, codes, outcome, payer, until_won};
 use crate::gateways::{Credential, Order};
 use crate::json::{Members, Value};
 use crate::model::{
-    Card, GatewayToken, GatewayTransaction, Mode, Money, Operation, OperationKind, Outcome, OwnerKind,
-    Subscription, TransactionKind,
+    Card, GatewayToken, GatewayTransaction, Issuer, Mode, Money, Operation, OperationKind, Outcome,
+    OwnerKind, Subscription, TransactionKind,
 };
 use crate::operations::{self, CardSource, GATEWAY_TRANSACTIONS, GivenCard, Plan};
 use crate::storage::{StoreError, Transaction};
@@ -48,6 +48,15 @@ struct Begun {
     operation: Operation,
     credential: Credential,
     person: Person,
+    issuer: Option<Issuer>,
+}
+
+/// What a part of a subscription adds to a charge.
+struct Added {
+    credential: Credential,
+    person: Person,
+    /// The stored card that is charged.
+    card: Option<Card>,
 }
 
 /// Runs an authorisation.
@@ -72,7 +81,7 @@ pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
         }
         begun => begun?,
     };
-    let Begun { transaction, operation, credential, person } = begun;
+    let Begun { transaction, operation, credential, person, issuer } = begun;
     let order = Order {
         operation: operation.id.clone(),
         amount: operation.amount,
@@ -87,7 +96,11 @@ pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
     let charged = call.operations.charge(&call.admitted.caller.actor(), operation, order, source).await;
     let settled =
         charged.map_err(|error| if error.is_switched_off() { disabled(call) } else { error.into() })?;
-    outcome::reply(call, &transaction.number, &settled).await
+    let mut reply = outcome::reply(call, &transaction.number, &settled).await?;
+    if let Some(issuer) = issuer {
+        reply.more.push(("bin", Value::Object(outcome::issuer(&issuer))));
+    }
+    Ok(reply)
 }
 
 impl Input {
@@ -229,7 +242,12 @@ async fn begin(
     check_order(call, &mut *transaction, &row.order_id).await?;
     row.holds_order = true;
     row.amount = Some(input.amount);
-    let (credential, person) = fill(call, &mut *transaction, &mut row, input, stores).await?;
+    let Added { credential, person, card } = fill(call, &mut *transaction, &mut row, input, stores).await?;
+    let issuer = match (&input.card, card) {
+        (Typed::Whole { number, .. }, _) => call.core.bins.issuer(number.digits()),
+        (_, Some(card)) => call.core.bins.issuer_of_six(&card.shown.first_six),
+        _ => None,
+    };
     let plan = Plan {
         merchant: caller.merchant.clone(),
         mode: caller.mode,
@@ -255,7 +273,7 @@ async fn begin(
     let entry = call.core.entry(&caller.actor(), "transaction.begin", &row.number, Outcome::Done);
     transaction.add_audit(entry).await?;
     transaction.commit().await?;
-    Ok(Begun { transaction: row, operation, credential, person })
+    Ok(Begun { transaction: row, operation, credential, person, issuer })
 }
 
 /// One authorisation of an order at a time, and one that is approved for ever (spec A.4).
@@ -287,21 +305,22 @@ fn answered_number(order: &str) -> Option<&str> {
     order.get(..10).filter(|_| fits)
 }
 
-/// What a part of a subscription adds: the token, the card, who starts the payment, and what is known of the payer.
+/// Adds what belongs to a part of a subscription: the token, the card, who starts the payment, and what is known of the
+/// payer.
 async fn fill(
     call: &Call<'_>,
     transaction: &mut dyn Transaction,
     row: &mut GatewayTransaction,
     input: &Input,
     stores: Option<(&Managed, &Sorted)>,
-) -> Result<(Credential, Person), TransactionError> {
+) -> Result<Added, TransactionError> {
     let caller = &call.admitted.caller;
-    let mut person = Person::default();
+    let (mut person, mut charged) = (Person::default(), None);
     let credential = match call.subscription {
         Some(Subscription::Init) => {
             row.token.clone_from(&row.number);
             row.sealed = input.person.seal(call.core, transaction, caller, &row.id).await?;
-            store(call, transaction, row, input, stores).await?;
+            charged = Some(store(call, transaction, row, input, stores).await?);
             Credential::First
         }
         Some(Subscription::UpdateBilling) => {
@@ -317,13 +336,14 @@ async fn fill(
             let card = chargeable(call, transaction, &token).await?;
             person = Person::open(call.core, transaction, caller, &token.id, &token.sealed).await?;
             row.token = token.number;
-            row.card = Some(card.id);
+            row.card = Some(card.id.clone());
+            charged = Some(card);
             stored_credential(call, token.scheme_reference)
         }
         _ => Credential::OneOff,
     };
     person.merge(&input.person);
-    Ok((credential, person))
+    Ok(Added { credential, person, card: charged })
 }
 
 fn stored_credential(call: &Call<'_>, scheme_reference: Option<String>) -> Credential {
@@ -346,7 +366,7 @@ async fn store(
     row: &mut GatewayTransaction,
     input: &Input,
     stores: Option<(&Managed, &Sorted)>,
-) -> Result<(), TransactionError> {
+) -> Result<Card, TransactionError> {
     let card = match (&input.card, stores) {
         (Typed::Stored(name), _) => {
             let found = paycards::find_in(transaction, &call.admitted.caller, name).await;
@@ -366,8 +386,8 @@ async fn store(
         }
         (_, None) => return Err(Refused::parameter("cardnumber").into()),
     };
-    row.card = Some(card.id);
-    Ok(())
+    row.card = Some(card.id.clone());
+    Ok(card)
 }
 
 /// The card behind a token, if it is still there and still valid.

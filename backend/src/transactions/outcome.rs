@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use super::person::Person;
 use super::reply::Reply;
 use super::run::Call;
-use super::updater;
-use super::{TransactionError, codes, payer};
+use super::{TransactionError, codes, payer, until_won, updater, webhook};
 use crate::access::company;
 use crate::core::Core;
 use crate::gateways::Answer;
 use crate::json::{Members, Value};
 use crate::model::{
-    GatewayToken, GatewayTransaction, Operation, OperationState, OwnerKind, Subscription, TransactionState,
+    GatewayToken, GatewayTransaction, Issuer, Operation, OperationState, OwnerKind, Subscription,
+    TransactionState,
 };
 use crate::operations::{OperationError, Owner, Settled};
 use crate::storage::{StoreError, Transaction};
@@ -39,7 +39,7 @@ impl Owner for TransactionOwner {
             return Ok(());
         }
         let number = operation.owner_id.clone();
-        let found = transaction.find_transaction(operation.merchant.clone(), operation.mode, number).await?;
+        let found = transaction.lock_transaction(operation.merchant.clone(), operation.mode, number).await?;
         let row = found.ok_or_else(|| OperationError::Owner("the transaction is gone".to_owned()))?;
         let filed = match operation.state {
             OperationState::Approved => approved(core, transaction, row, answer).await,
@@ -54,17 +54,23 @@ impl Owner for TransactionOwner {
 
 /// The answer to a transaction that was run, from what is stored of it now.
 pub async fn reply(call: &Call<'_>, number: &str, settled: &Settled) -> Result<Reply, TransactionError> {
-    let caller = &call.admitted.caller;
-    let mut transaction = call.core.store.read().await?;
-    let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number.to_owned()).await?;
-    let row =
-        row.ok_or(StoreError::Inconsistent { table: "gateway_transaction", what: "the row is gone" })?;
+    let (mut row, mut answer) = (find(call, number).await?, settled.answer.clone());
+    let is_challenged = matches!(answer, Some(Answer::Challenge(_)));
+    if row.state == TransactionState::Open && !is_challenged && !until_won(|| wait(call, &row)).await? {
+        // It came to its end since.
+        row = find(call, number).await?;
+        let mut transaction = call.core.store.read().await?;
+        let operation =
+            transaction.find_operation(row.merchant.clone(), settled.operation.id.clone()).await?;
+        answer = operation.and_then(|operation| Settled::stored(operation).answer);
+    }
     let mut reply = Reply::about(row.code, &row.number);
-    reply.bank_code = bank_code(settled.answer.as_ref()).to_owned();
-    reply.more = facts(&row, settled.answer.as_ref());
-    if let (TransactionState::Open, Some(Answer::Challenge(challenge))) = (row.state, &settled.answer) {
+    reply.bank_code = bank_code(answer.as_ref()).to_owned();
+    reply.more = facts(&row, answer.as_ref());
+    if let (TransactionState::Open, Some(Answer::Challenge(challenge))) = (row.state, &answer) {
         return Ok(payer::challenged(reply, challenge));
     }
+    let mut transaction = call.core.store.read().await?;
     let makes_token = matches!(row.subscription, Some(Subscription::Init | Subscription::UpdateBilling));
     if let (true, TransactionState::Approved, Some(id)) = (makes_token, row.state, &row.card)
         && let Some(card) = transaction.lookup_card(row.merchant.clone(), id.clone()).await?
@@ -73,6 +79,22 @@ pub async fn reply(call: &Call<'_>, number: &str, settled: &Settled) -> Result<R
         reply = reply.with("card_token", card.token);
     }
     Ok(reply)
+}
+
+async fn find(call: &Call<'_>, number: &str) -> Result<GatewayTransaction, TransactionError> {
+    let caller = &call.admitted.caller;
+    let mut transaction = call.core.store.read().await?;
+    let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number.to_owned()).await?;
+    let gone = StoreError::Inconsistent { table: "gateway_transaction", what: "the row is gone" };
+    Ok(row.ok_or(gone)?)
+}
+
+/// Remembers that the end of a transaction is to be told, before it is answered that this is not known yet.
+async fn wait(call: &Call<'_>, row: &GatewayTransaction) -> Result<bool, TransactionError> {
+    let mut transaction = call.core.store.begin().await?;
+    let is_open = transaction.await_transaction(row.merchant.clone(), row.id.clone()).await?;
+    transaction.commit().await?;
+    Ok(is_open)
 }
 
 /// What the acquirer's own code was; empty where it has none yet.
@@ -114,6 +136,19 @@ pub fn facts(row: &GatewayTransaction, answer: Option<&Answer>) -> Vec<(&'static
     facts.into_iter().map(|(name, text)| (name, Value::text(text))).collect()
 }
 
+/// What the operator's table tells of a card's issuer (spec A.2, `bin`).
+pub fn issuer(issuer: &Issuer) -> Members {
+    [
+        ("issuing_bank", &issuer.bank),
+        ("card_category", &issuer.kind),
+        ("card_level", &issuer.level),
+        ("issuing_country", &issuer.country),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_owned(), Value::text(text.as_str())))
+    .collect()
+}
+
 /// The members of a list's element.
 pub fn listed(row: &GatewayTransaction, answer: Option<&Answer>, timestamp: String) -> Members {
     let mut members = Members::default();
@@ -146,6 +181,7 @@ async fn approved(
     if !transaction.settle_transaction(row.clone()).await? {
         return Ok(());
     }
+    webhook::tell_end(core, transaction, &row, answer).await?;
     match row.subscription {
         Some(Subscription::Init) => make_token(core, transaction, &row, answer).await,
         Some(Subscription::UpdateBilling) => replace_card(core, transaction, &row, answer).await,
@@ -172,6 +208,7 @@ async fn refused(
     if !transaction.settle_transaction(row.clone()).await? {
         return Ok(());
     }
+    webhook::tell_end(core, transaction, &row, answer).await?;
     // The card was stored for this alone; the one before it stays.
     if let Some(card) = stored {
         transaction.delete_card(row.merchant.clone(), card).await?;

@@ -91,7 +91,7 @@ pub async fn run(
     let mut transaction = core.store.read().await?;
     let caller = &admitted.caller;
     match question.by {
-        By::Bin => bin(asked),
+        By::Bin => bin(core, asked),
         By::Transaction => one(&mut *transaction, caller, asked).await,
         By::Order => {
             let filter = TransactionFilter::Order(asked.to_owned());
@@ -118,16 +118,13 @@ fn find(request: &Request) -> Option<Question> {
 }
 
 /// What the leading digits tell.
-fn bin(digits: &str) -> Result<Reply, TransactionError> {
+fn bin(core: &Core, digits: &str) -> Result<Reply, TransactionError> {
     if digits.len() < 6 {
         return Err(Refused::parameter("bin").into());
     }
-    let facts: Members = [
-        ("bin".to_owned(), Value::text(digits)),
-        ("card_type".to_owned(), Value::text(shared::Brand::of(digits).wire())),
-    ]
-    .into_iter()
-    .collect();
+    let mut facts = core.bins.issuer(digits).map(|issuer| outcome::issuer(&issuer)).unwrap_or_default();
+    facts.set("bin", Value::text(digits));
+    facts.set("card_type", Value::text(shared::Brand::of(digits).wire()));
     let mut reply = Reply::of(codes::SUCCESS);
     reply.more.push(("bin", Value::Object(facts)));
     Ok(reply)
