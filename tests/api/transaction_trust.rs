@@ -152,7 +152,7 @@ fn sale(id: &str, amount: &str) -> Value {
 }
 
 /// A signed request.
-fn signed(shop: &Shop, app: &TestApp, transaction: Value, billing: Value) -> Value {
+fn signed(shop: &Shop, app: &TestApp, transaction: Value, billing: &Value) -> Value {
     let mut body = shop.envelope(app, transaction, json!({ "billing": billing }));
     shop.sign(&mut body);
     body
@@ -161,11 +161,11 @@ fn signed(shop: &Shop, app: &TestApp, transaction: Value, billing: Value) -> Val
 async fn a_key_gives_the_first_answer_again(app: TestApp) {
     let shop = Shop::of(&app);
     let id = order();
-    let body = signed(&shop, &app, sale(&id, "10.00"), card(NUMBER, "062031"));
+    let body = signed(&shop, &app, sale(&id, "10.00"), &card(NUMBER, "062031"));
     let first = under(&app, "k", &body).await;
     assert_eq!((code(&first.is(200).json()).as_str(), first.header("idempotent-replayed")), ("1", ""));
     // The same bytes, and the same once more with a time and a signature of its own.
-    let later = signed(&shop, &app, sale(&id, "10.00"), card(NUMBER, "062031"));
+    let later = signed(&shop, &app, sale(&id, "10.00"), &card(NUMBER, "062031"));
     assert_ne!(later["request_hash"], body["request_hash"]);
     for body in [&body, &later] {
         let again = under(&app, "k", body).await;
@@ -179,13 +179,13 @@ async fn a_key_gives_the_first_answer_again(app: TestApp) {
     // A second refund is given back again, and not made again.
     let sale = text(&first.json()["transaction_id"]);
     let refund = json!({ "transaction_type": "REFUND", "original_transaction_id": sale, "amount": "4.00" });
-    let body = signed(&shop, &app, refund.clone(), json!({}));
+    let body = signed(&shop, &app, refund.clone(), &json!({}));
     let first = under(&app, "refund", &body).await;
     assert_eq!(code(&first.is(200).json()), "1");
-    assert_eq!(under(&app, "refund", &signed(&shop, &app, refund, json!({}))).await.text(), first.text());
+    assert_eq!(under(&app, "refund", &signed(&shop, &app, refund, &json!({}))).await.text(), first.text());
     assert_eq!(shop.follow(&app, "REFUND", &sale, "").await["amount"], "6.00");
     // What an issuer refused is done too.
-    let bad = |id: &str| signed(&shop, &app, sale_of(id), card("4302912837020000", "052029"));
+    let bad = |id: &str| signed(&shop, &app, sale_of(id), &card("4302912837020000", "052029"));
     let id = order();
     let declined = under(&app, "declined", &bad(&id)).await.is(200).json();
     assert_eq!(code(&declined), "101");
@@ -199,14 +199,14 @@ fn sale_of(id: &str) -> Value {
 async fn a_key_does_not_change_what_is_refused(app: TestApp) {
     let shop = Shop::of(&app);
     let id = order();
-    let good = || signed(&shop, &app, sale(&id, "10.00"), card(NUMBER, "062031"));
+    let good = || signed(&shop, &app, sale(&id, "10.00"), &card(NUMBER, "062031"));
     // What was refused before it began is not kept.
-    let early = signed(&shop, &app, sale(&id, "10.00"), card(NUMBER, "122026"));
+    let early = signed(&shop, &app, sale(&id, "10.00"), &card(NUMBER, "122026"));
     refused(&under(&app, "k", &early).await.is(200).json(), "204", "");
     let first = under(&app, "k", &good()).await.is(200).json();
     assert_eq!(code(&first), "1");
     // Other parameters, in the interface's shape and signed.
-    let mut other = signed(&shop, &app, sale(&id, "10.01"), card(NUMBER, "062031"));
+    let mut other = signed(&shop, &app, sale(&id, "10.01"), &card(NUMBER, "062031"));
     let answer = under(&app, "k", &other).await.is(422).json();
     refused(&answer, "102", "Idempotency-Key (idempotency_key_reused)");
     let values = ["timestamp", "transaction_type", "company_id", "transaction_id", "response_code"]
@@ -228,7 +228,7 @@ async fn a_key_does_not_change_what_is_refused(app: TestApp) {
 async fn a_call_that_did_not_end_is_not_run_again(app: TestApp) {
     let shop = Shop::of(&app);
     let id = order();
-    let body = || signed(&shop, &app, sale(&id, "10.00"), card(NUMBER, "062031"));
+    let body = || signed(&shop, &app, sale(&id, "10.00"), &card(NUMBER, "062031"));
     let begun = body();
     let proven = prove(&app.app.core, begun.to_string().as_bytes(), "").await.unwrap();
     let mut members = Members::parse(begun.to_string().as_bytes()).unwrap();
