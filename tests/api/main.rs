@@ -106,6 +106,7 @@ mod token_life;
 mod tokens;
 mod transaction_ends;
 mod transaction_money;
+mod transaction_settings;
 mod transaction_trust;
 mod transactions;
 mod updater_program;

@@ -11,6 +11,7 @@ use crate::company::{Shop, card, code, object, order, refused, stored_cards, vau
 
 on_both_engines! {
     the_seeds_requests_are_answered_member_by_member,
+    the_seeds_tables_hold,
     every_row_of_the_table_is_told_by_its_name,
     unknown_types_are_told_before_the_signature,
     wrong_credentials_are_refused,
@@ -115,6 +116,69 @@ async fn the_seeds_requests_are_answered_member_by_member(app: TestApp) {
     let audit = app.audit().await;
     let told = |action: &str| audit.iter().filter(|entry| entry.action == action).count();
     assert_eq!((told("token.update"), told("token.disable"), told("token.enable")), (1, 2, 2));
+}
+
+/// Seed 003, the tables of parameters: name, whether it is required, values within and out of format and length.
+async fn the_seeds_tables_hold(app: TestApp) {
+    let shop = Shop::of(&app);
+    let long = |letter: &str, length: usize| letter.repeat(length);
+    let words = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let rows = [
+        ("timestamp", true, words(&["20170612200234"]), words(&["201706122002341", "2017061220023a"])),
+        ("company_id", true, words(&["1", &long("1", 11)]), words(&[&long("1", 12), "a"])),
+        (
+            "company_pass",
+            true,
+            words(&["azAZ091234", &long("a", 30)]),
+            words(&[&long("a", 9), &long("a", 31), "password-1"]),
+        ),
+        ("company_mid_id", false, words(&["1", &long("1", 11)]), words(&[&long("1", 12), "a"])),
+        (
+            "request_hash",
+            true,
+            words(&[&long("0", 64), &format!("azAZ_-{}", long("0", 58))]),
+            words(&[&long("0", 63), &long("0", 65), &format!("+{}", long("0", 63))]),
+        ),
+        (
+            "merchant_order_id",
+            false,
+            words(&["a", &format!("azAZ09_-{}", long("a", 42))]),
+            words(&[&long("a", 51), "a b"]),
+        ),
+        ("transaction_type", true, words(&["SUBSCRIPTION_MANAGE", "a", &long("a", 20)]), Vec::new()),
+        ("original_transaction_id", true, words(&["1", &long("1", 10)]), words(&[&long("1", 11), "a"])),
+        (
+            "subscription_type",
+            false,
+            words(&["ENABLE", "DISABLE", "UPDATE_BILLING"]),
+            words(&["abc", &long("a", 15), "ENABLE1"]),
+        ),
+    ];
+    for (name, is_required, within, out) in rows {
+        let sent = async |value: Value| {
+            let transaction = json!({
+                "merchant_order_id": order(), "transaction_type": "SUBSCRIPTION_MANAGE",
+                "original_transaction_id": "1234567", "subscription_type": "DISABLE",
+            });
+            let mut body = shop.envelope(&app, transaction, json!({ "request_hash": "0".repeat(64) }));
+            let place =
+                if body["transaction"].get(name).is_some() { &mut body["transaction"] } else { &mut body };
+            place[name] = value;
+            app.anonymous.send(Call::new("POST", "/api.php").json(&body)).await.is(200).json()
+        };
+        for value in within {
+            let answer = sent(json!(value)).await;
+            // Read, and refused for what it says: no such company or type, not signed.
+            assert!(["103", "104", "107"].contains(&code(&answer).as_str()), "{name} {value}: {answer}");
+        }
+        for value in out {
+            refused(&sent(json!(value)).await, "102", name);
+        }
+        if is_required {
+            refused(&sent(Value::Null).await, "102", name);
+            refused(&sent(json!("")).await, "102", name);
+        }
+    }
 }
 
 /// A value of a row's form that is one character too long.

@@ -20,21 +20,21 @@ tool="${CARGO_TARGET_DIR:-target}/$folder/examples/bench-updater"
 
 # measure COUNT: one row; leaves the most memory in `peak`
 measure() {
-  local data="$work/$1" ceiling began took
+  local data="$work/$1" ceiling began took seen
   "$tool" fill "$data" "$1"
   ceiling="$("$tool" open "$data")"
   began="$(date +%s%N)"
   "$CARDAMOM_BIN" updater run --log error --data-dir "$data" >"$work/out" 2>/dev/null &
   run=$!
   peak=0
-  while kill -0 "$run" 2>/dev/null; do
-    peak="$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$run/status" 2>/dev/null || true)"
-    [ -z "$peak" ] || last="$peak"
+  # The kernel's own count of the most so far; gone with the process.
+  while seen="$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$run/status" 2>/dev/null)"; do
+    peak="${seen:-$peak}"
+    [ -n "$seen" ] || break
     sleep 0.02
   done
   wait "$run"
   run=""
-  peak="$last"
   took=$((($(date +%s%N) - began) / 1000000))
   printf '%8d %12.0f %12.0f %10d   %s\n' "$1" "$((1000 * $1 / took))" "$ceiling" "$peak" "$(cat "$work/out")"
 }
