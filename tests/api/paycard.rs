@@ -2,6 +2,7 @@
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use backend::crypto::hex;
+use backend::model::terms::LONGEST_LIFE;
 use backend::model::{Scope, Scopes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -229,6 +230,38 @@ async fn terms_out_of_range_are_refused(app: TestApp) {
     block(&put(&app.merchant, &uri, json!({ "CvvRetentionPolicyList": [twice, twice] })).await, 400, -125);
     let unchanged = app.merchant.get(&format!("{uri}/cvv/Restriction")).await.ok();
     assert_eq!(unchanged["CvvRetentionPolicyList"], json!([]));
+}
+
+/// What was refused, in the interface's error block.
+async fn refusal(client: &Client, uri: &str, end: &str) -> String {
+    let answer = put(client, uri, json!({ "CvvEndRetentionDate": end })).await;
+    text(&block(&answer, 400, -125)["moreInfo"])
+}
+
+#[tokio::test]
+async fn a_code_is_kept_48_months_at_most_whatever_the_operator_allows() {
+    let app = TestApp::on_sqlite().await;
+    let uri = stored(&app.merchant).await;
+    // The operator's cap of a day, from the code on.
+    let told = refusal(&app.merchant, &uri, "2027-01-16T08:01:00").await;
+    assert!(told.contains("operator allows"), "{told}");
+    let day = json!({ "CvvEndRetentionDate": "2027-01-16T08:00:00" });
+    put(&app.merchant, &uri, day).await.ok();
+
+    // The longest that can be configured. A newer code of the card moves the operator's limit, and not this one.
+    let app = TestApp::on_sqlite_with(|settings| settings.policy.cvv_cap = LONGEST_LIFE).await;
+    let uri = stored(&app.merchant).await;
+    app.clock.pass(3600);
+    let token = uri.rsplit('/').next().unwrap();
+    let update = format!("/v1/vault/update?user=managed&token={token}");
+    app.merchant.post(&update, json!({ "cvv": "737" })).await.ok();
+    let told = refusal(&app.merchant, &uri, "2031-01-15T08:01:00").await;
+    assert!(told.contains("48 months"), "{told}");
+    let told = refusal(&app.merchant, &uri, "2031-01-15T09:01:00").await;
+    assert!(told.contains("operator allows"), "{told}");
+    put(&app.merchant, &uri, json!({ "CvvEndRetentionDate": "2031-01-15T08:00:00" })).await.ok();
+    let shown = app.merchant.get(&format!("{uri}/cvv/Restriction")).await.ok();
+    assert!(text(&shown["CvvEndRetentionDate"]).starts_with("2031-01-15T08:00:00"), "{shown}");
 }
 
 async fn terms_need_a_code(app: TestApp) {
@@ -483,17 +516,21 @@ async fn the_key_of_a_code_is_gone_from_the_file_after_quota_and_date() {
     put(&reader, &used, owner(1)).await.ok();
     put(&app.merchant, &ended, json!({ "CvvEndRetentionDate": "2027-01-15T09:30:00" })).await.ok();
     let file = rusqlite::Connection::open(app.file()).unwrap();
-    let codes: Vec<Vec<u8>> = file
-        .prepare("SELECT sealed FROM card_cvv")
-        .unwrap()
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+    let sealed = |uri: &str| -> Vec<u8> {
+        let code = "SELECT v.sealed FROM card_cvv v JOIN card c ON c.id = v.card_id WHERE c.token = ?1";
+        file.query_row(code, [uri.rsplit('/').next().unwrap()], |row| row.get(0)).unwrap()
+    };
+    // The sealed codes, with the wrapped keys inside.
+    let (used_code, ended_code) = (sealed(&used), sealed(&ended));
     drop(file);
-    assert!(codes.len() == 2 && codes.iter().all(|code| holds(code)));
+    assert!(used_code != ended_code && holds(&used_code) && holds(&ended_code));
     assert_eq!(read(&reader, &used).await, "737");
+    app.sweep().await;
+    assert!(!holds(&used_code), "it is gone by its last use, long before its time");
+    assert!(holds(&ended_code));
+    assert_eq!(read(&reader, &used).await, Value::Null);
     app.clock.pass(5401);
     app.sweep().await;
-    assert!(!codes.iter().any(|code| holds(code)), "the sealed codes, with the wrapped keys inside");
+    assert!(!holds(&ended_code));
+    assert_eq!(app.merchant.get(&format!("{ended}/meta")).await.ok()["CvvExists"], false);
 }
