@@ -32,6 +32,9 @@ on_both_engines! {
     a_session_token_opens_forms_only,
     a_card_form_opens_with_a_session_and_stores,
     the_endpoint_of_a_card_form_takes_what_its_form_takes,
+    a_card_form_speaks_the_interfaces_words_and_language,
+    a_card_form_refuses_digits_in_names_where_it_is_told_to,
+    another_language_opens_the_card_form_anew,
     a_card_form_refuses_what_it_cannot_do,
     a_card_form_takes_types_and_looks,
     an_access_token_opens_forms_only,
@@ -411,6 +414,66 @@ async fn the_endpoint_of_a_card_form_takes_what_its_form_takes(app: TestApp) {
     app.anonymous.send(direct(NUMBER)).await.ok();
 }
 
+async fn a_card_form_speaks_the_interfaces_words_and_language(app: TestApp) {
+    let host = "postMessageHost=http%3A%2F%2Flocalhost%3A1";
+    let at = |query: &str| format!("/api/payments/capturecard?{host}&{query}");
+    let page = app.merchant.get(&at("SubmitWithPostMessage=True")).await.is(200).text();
+    assert!(page.contains(r#""messages":"card_request""#) && page.contains(r#""submit_by_message":true"#));
+    let page = app.merchant.get(&at("language=de")).await.is(200).text();
+    assert!(page.contains(r#""messages":"card_request""#) && page.contains(r#""submit_by_message":false"#));
+    assert!(page.contains("lang=\"de\""));
+    block(&app.merchant.get(&at("submitWithPostMessage=maybe")).await, 400, -125);
+    // The pages that follow speak it too, also those without scripts.
+    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+    let (id, secret, locale) = (hidden(&page, "unique_id"), hidden(&page, "secret"), hidden(&page, "locale"));
+    let mut fields = vec![("unique_id", id.as_str()), ("secret", &secret), ("locale", &locale)];
+    fields.extend([("card_number", "4111111111111112"), ("card_holder", "Ada King"), ("expiry", "06/31")]);
+    let answer = app.anonymous.send(Call::new("POST", action).form(&fields)).await;
+    let refused = app.anonymous.get(answer.is(303).header("location")).await.is(422).text();
+    assert!(refused.contains("lang=\"de\"") && refused.contains(r#""submit_by_message":false"#));
+    fields[3].1 = NUMBER;
+    let answer = app.anonymous.send(Call::new("POST", action).form(&fields)).await;
+    let saved = app.anonymous.get(answer.is(303).header("location")).await.is(200).text();
+    assert!(saved.contains("lang=\"de\"") && saved.contains(r#""messages":"card_request""#));
+}
+
+async fn a_card_form_refuses_digits_in_names_where_it_is_told_to(app: TestApp) {
+    for (rule, refuses) in [("No_Digits", true), ("", false)] {
+        let target = format!("/api/payments/capturecard?nameOnCardValidation={rule}&cvv=true");
+        let page = app.merchant.get(&target).await.is(200).text();
+        let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+        let mut body = card(NUMBER);
+        body["expiry"] = json!("06/31");
+        body["card_holder"] = json!("Ada King 2");
+        body["cvv"] = json!("737");
+        body["unique_id"] = json!(hidden(&page, "unique_id"));
+        let secret = hidden(&page, "secret");
+        let send = async |body: &Value| {
+            app.anonymous.send(Call::new("POST", action).header("x-capture-secret", &secret).json(body)).await
+        };
+        if refuses {
+            send(&body).await.refused(400, "invalid").at("/card_holder", "characters");
+            body["card_holder"] = json!("Ada King");
+        }
+        send(&body).await.ok();
+    }
+}
+
+async fn another_language_opens_the_card_form_anew(app: TestApp) {
+    let words = json!({ "form_id": "spoken", "locale": "de", "translations": { "it": { "submit": { "label": "Salva" } } } });
+    app.merchant.post("/v1/capture/iframe?form_type=pcd", words).await.ok();
+    let target = "/api/payments/capturecard?brand=spoken&language=de&cvv=true";
+    let page = app.merchant.get(target).await.is(200).text();
+    let choice = page.split("id=\"cardamom-language\"").nth(1).expect("a choice");
+    let choice = choice.split("</form>").next().unwrap();
+    // The page's own address, in which no secret stands.
+    assert_eq!(hidden(choice, "brand"), "spoken");
+    assert_eq!(hidden(choice, "cvv"), "true");
+    assert!(!choice.contains("secret") && !choice.contains("unique_id"));
+    let chosen = app.merchant.get(&format!("{target}&locale=it")).await.is(200).text();
+    assert!(chosen.contains("lang=\"it\""), "{chosen}");
+}
+
 async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {
     block(&app.anonymous.get("/api/payments/capturecard?brand=x").await, 401, -1003);
     for query in [
@@ -421,6 +484,8 @@ async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {
         "cardTypes=Visa,Nonsense",
         "autoDetectCardType=False",
         "defaultCardType=Nonsense",
+        "nameOnCardValidation=LETTERS",
+        "autoFocus=perhaps",
         "cardTypes=Visa&defaultCardType=Maestro",
     ] {
         block(&app.merchant.get(&format!("/api/payments/capturecard?{query}")).await, 400, -125);
