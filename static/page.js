@@ -484,9 +484,9 @@
 
   // ---- Start
 
-  // Where the browser did not follow `autofocus`, as in a frame of another site.
-  function focusProblem() {
-    const wrong = form.querySelector('[aria-invalid="true"]');
+  // Where the browser did not follow `autofocus`, as in a frame of another site; and where the form wants it.
+  function focusFirst() {
+    const wrong = form.querySelector('[aria-invalid="true"]') || (config.auto_focus && shownFields()[0]);
     if (wrong && document.activeElement === document.body) wrong.focus();
   }
 
@@ -535,7 +535,7 @@
     renewSubmits();
     if (config.beacon) tellFirstTouch();
     if (config.payment) tellBrowser();
-    requestAnimationFrame(focusProblem);
+    requestAnimationFrame(focusFirst);
     if (framed && origins.length > 0 && config.submit_by_message) {
       // The page around the frame has a button of its own.
       document.getElementById("cardamom-submit").hidden = true;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use backend::config::Settings;
 use backend::model::{EventState, MerchantId, Mode, OutboxEvent, Schedule, Scopes};
-use backend::outbox::{self, NewEvent, Parcel};
+use backend::outbox::{self, NewEvent, Parcel, WebhookCourier, Worker};
+use backend::outgoing::{Allowed, Outgoing};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ on_both_engines! {
     gone_stops_a_delivery,
     a_receiver_says_when_to_come_again,
     a_redirect_is_not_followed,
+    a_receiver_that_does_not_answer_is_given_up_for_now,
     events_of_one_order_leave_in_order,
     a_given_up_event_lets_the_next_one_through,
     a_delivery_can_be_sent_again,
@@ -185,6 +187,24 @@ async fn a_delivery_is_given_up_at_its_last_attempt(app: TestApp) {
     assert_eq!((&shown["state"], &shown["next_attempt_at"]), (&json!("given_up"), &Value::Null));
     app.clock.pass(1_000_000);
     assert_eq!(app.deliver().await, 0);
+}
+
+async fn a_receiver_that_does_not_answer_is_given_up_for_now(app: TestApp) {
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let event = append(&app, "a", &receiver.url, |_| ()).await;
+    let allowed = Allowed { networks: vec!["127.0.0.0/8".parse().unwrap()], plain_http: true };
+    let client = Arc::new(Outgoing::patient(allowed, Duration::from_millis(100)).unwrap());
+    let core = app.app.core.clone();
+    let courier = Arc::new(WebhookCourier::new(core.clone(), client));
+    assert_eq!(Arc::new(Worker::new(core, vec![courier])).step().await.unwrap(), 1);
+    let shown = shown(&app, event.id.as_str()).await;
+    assert_eq!((&shown["state"], &shown["attempts"]), (&json!("waiting"), &json!(1)));
+    assert_eq!(shown["log"][0]["result"], "the server did not answer in time");
+    // It comes again.
+    receiver.release();
+    app.clock.pass(6);
+    assert_eq!(app.deliver().await, 1);
 }
 
 async fn gone_stops_a_delivery(app: TestApp) {

@@ -93,6 +93,7 @@ mod proxy;
 mod proxy_get;
 mod proxy_queue;
 mod receiver;
+mod request_changes;
 mod requests;
 mod resend;
 mod retrieve;

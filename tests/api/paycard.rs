@@ -2,6 +2,7 @@
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use backend::crypto::hex;
+use backend::model::terms::LONGEST_LIFE;
 use backend::model::{Scope, Scopes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +32,9 @@ on_both_engines! {
     a_session_token_opens_forms_only,
     a_card_form_opens_with_a_session_and_stores,
     the_endpoint_of_a_card_form_takes_what_its_form_takes,
+    a_card_form_speaks_the_interfaces_words_and_language,
+    a_card_form_refuses_digits_in_names_where_it_is_told_to,
+    another_language_opens_the_card_form_anew,
     a_card_form_refuses_what_it_cannot_do,
     a_card_form_takes_types_and_looks,
     an_access_token_opens_forms_only,
@@ -231,6 +235,38 @@ async fn terms_out_of_range_are_refused(app: TestApp) {
     assert_eq!(unchanged["CvvRetentionPolicyList"], json!([]));
 }
 
+/// What was refused, in the interface's error block.
+async fn refusal(client: &Client, uri: &str, end: &str) -> String {
+    let answer = put(client, uri, json!({ "CvvEndRetentionDate": end })).await;
+    text(&block(&answer, 400, -125)["moreInfo"])
+}
+
+#[tokio::test]
+async fn a_code_is_kept_48_months_at_most_whatever_the_operator_allows() {
+    let app = TestApp::on_sqlite().await;
+    let uri = stored(&app.merchant).await;
+    // The operator's cap of a day, from the code on.
+    let told = refusal(&app.merchant, &uri, "2027-01-16T08:01:00").await;
+    assert!(told.contains("operator allows"), "{told}");
+    let day = json!({ "CvvEndRetentionDate": "2027-01-16T08:00:00" });
+    put(&app.merchant, &uri, day).await.ok();
+
+    // The longest that can be configured. A newer code of the card moves the operator's limit, and not this one.
+    let app = TestApp::on_sqlite_with(|settings| settings.policy.cvv_cap = LONGEST_LIFE).await;
+    let uri = stored(&app.merchant).await;
+    app.clock.pass(3600);
+    let token = uri.rsplit('/').next().unwrap();
+    let update = format!("/v1/vault/update?user=managed&token={token}");
+    app.merchant.post(&update, json!({ "cvv": "737" })).await.ok();
+    let told = refusal(&app.merchant, &uri, "2031-01-15T08:01:00").await;
+    assert!(told.contains("48 months"), "{told}");
+    let told = refusal(&app.merchant, &uri, "2031-01-15T09:01:00").await;
+    assert!(told.contains("operator allows"), "{told}");
+    put(&app.merchant, &uri, json!({ "CvvEndRetentionDate": "2031-01-15T08:00:00" })).await.ok();
+    let shown = app.merchant.get(&format!("{uri}/cvv/Restriction")).await.ok();
+    assert!(text(&shown["CvvEndRetentionDate"]).starts_with("2031-01-15T08:00:00"), "{shown}");
+}
+
 async fn terms_need_a_code(app: TestApp) {
     let token = app.card().await;
     block(&put(&app.merchant, &format!("/api/payments/paycard/{token}"), owner(1)).await, 409, -168);
@@ -378,6 +414,66 @@ async fn the_endpoint_of_a_card_form_takes_what_its_form_takes(app: TestApp) {
     app.anonymous.send(direct(NUMBER)).await.ok();
 }
 
+async fn a_card_form_speaks_the_interfaces_words_and_language(app: TestApp) {
+    let host = "postMessageHost=http%3A%2F%2Flocalhost%3A1";
+    let at = |query: &str| format!("/api/payments/capturecard?{host}&{query}");
+    let page = app.merchant.get(&at("SubmitWithPostMessage=True")).await.is(200).text();
+    assert!(page.contains(r#""messages":"card_request""#) && page.contains(r#""submit_by_message":true"#));
+    let page = app.merchant.get(&at("language=de")).await.is(200).text();
+    assert!(page.contains(r#""messages":"card_request""#) && page.contains(r#""submit_by_message":false"#));
+    assert!(page.contains("lang=\"de\""));
+    block(&app.merchant.get(&at("submitWithPostMessage=maybe")).await, 400, -125);
+    // The pages that follow speak it too, also those without scripts.
+    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+    let (id, secret, locale) = (hidden(&page, "unique_id"), hidden(&page, "secret"), hidden(&page, "locale"));
+    let mut fields = vec![("unique_id", id.as_str()), ("secret", &secret), ("locale", &locale)];
+    fields.extend([("card_number", "4111111111111112"), ("card_holder", "Ada King"), ("expiry", "06/31")]);
+    let answer = app.anonymous.send(Call::new("POST", action).form(&fields)).await;
+    let refused = app.anonymous.get(answer.is(303).header("location")).await.is(422).text();
+    assert!(refused.contains("lang=\"de\"") && refused.contains(r#""submit_by_message":false"#));
+    fields[3].1 = NUMBER;
+    let answer = app.anonymous.send(Call::new("POST", action).form(&fields)).await;
+    let saved = app.anonymous.get(answer.is(303).header("location")).await.is(200).text();
+    assert!(saved.contains("lang=\"de\"") && saved.contains(r#""messages":"card_request""#));
+}
+
+async fn a_card_form_refuses_digits_in_names_where_it_is_told_to(app: TestApp) {
+    for (rule, refuses) in [("No_Digits", true), ("", false)] {
+        let target = format!("/api/payments/capturecard?nameOnCardValidation={rule}&cvv=true");
+        let page = app.merchant.get(&target).await.is(200).text();
+        let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+        let mut body = card(NUMBER);
+        body["expiry"] = json!("06/31");
+        body["card_holder"] = json!("Ada King 2");
+        body["cvv"] = json!("737");
+        body["unique_id"] = json!(hidden(&page, "unique_id"));
+        let secret = hidden(&page, "secret");
+        let send = async |body: &Value| {
+            app.anonymous.send(Call::new("POST", action).header("x-capture-secret", &secret).json(body)).await
+        };
+        if refuses {
+            send(&body).await.refused(400, "invalid").at("/card_holder", "characters");
+            body["card_holder"] = json!("Ada King");
+        }
+        send(&body).await.ok();
+    }
+}
+
+async fn another_language_opens_the_card_form_anew(app: TestApp) {
+    let words = json!({ "form_id": "spoken", "locale": "de", "translations": { "it": { "submit": { "label": "Salva" } } } });
+    app.merchant.post("/v1/capture/iframe?form_type=pcd", words).await.ok();
+    let target = "/api/payments/capturecard?brand=spoken&language=de&cvv=true";
+    let page = app.merchant.get(target).await.is(200).text();
+    let choice = page.split("id=\"cardamom-language\"").nth(1).expect("a choice");
+    let choice = choice.split("</form>").next().unwrap();
+    // The page's own address, in which no secret stands.
+    assert_eq!(hidden(choice, "brand"), "spoken");
+    assert_eq!(hidden(choice, "cvv"), "true");
+    assert!(!choice.contains("secret") && !choice.contains("unique_id"));
+    let chosen = app.merchant.get(&format!("{target}&locale=it")).await.is(200).text();
+    assert!(chosen.contains("lang=\"it\""), "{chosen}");
+}
+
 async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {
     block(&app.anonymous.get("/api/payments/capturecard?brand=x").await, 401, -1003);
     for query in [
@@ -388,6 +484,8 @@ async fn a_card_form_refuses_what_it_cannot_do(app: TestApp) {
         "cardTypes=Visa,Nonsense",
         "autoDetectCardType=False",
         "defaultCardType=Nonsense",
+        "nameOnCardValidation=LETTERS",
+        "autoFocus=perhaps",
         "cardTypes=Visa&defaultCardType=Maestro",
     ] {
         block(&app.merchant.get(&format!("/api/payments/capturecard?{query}")).await, 400, -125);
@@ -483,17 +581,21 @@ async fn the_key_of_a_code_is_gone_from_the_file_after_quota_and_date() {
     put(&reader, &used, owner(1)).await.ok();
     put(&app.merchant, &ended, json!({ "CvvEndRetentionDate": "2027-01-15T09:30:00" })).await.ok();
     let file = rusqlite::Connection::open(app.file()).unwrap();
-    let codes: Vec<Vec<u8>> = file
-        .prepare("SELECT sealed FROM card_cvv")
-        .unwrap()
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+    let sealed = |uri: &str| -> Vec<u8> {
+        let code = "SELECT v.sealed FROM card_cvv v JOIN card c ON c.id = v.card_id WHERE c.token = ?1";
+        file.query_row(code, [uri.rsplit('/').next().unwrap()], |row| row.get(0)).unwrap()
+    };
+    // The sealed codes, with the wrapped keys inside.
+    let (used_code, ended_code) = (sealed(&used), sealed(&ended));
     drop(file);
-    assert!(codes.len() == 2 && codes.iter().all(|code| holds(code)));
+    assert!(used_code != ended_code && holds(&used_code) && holds(&ended_code));
     assert_eq!(read(&reader, &used).await, "737");
+    app.sweep().await;
+    assert!(!holds(&used_code), "it is gone by its last use, long before its time");
+    assert!(holds(&ended_code));
+    assert_eq!(read(&reader, &used).await, Value::Null);
     app.clock.pass(5401);
     app.sweep().await;
-    assert!(!codes.iter().any(|code| holds(code)), "the sealed codes, with the wrapped keys inside");
+    assert!(!holds(&ended_code));
+    assert_eq!(app.merchant.get(&format!("{ended}/meta")).await.ok()["CvvExists"], false);
 }

@@ -28,6 +28,7 @@ on_both_engines! {
     merchants_see_their_own_requests_only,
     a_passcode_comes_before_the_form,
     a_recipient_can_ask_for_a_new_link,
+    the_link_page_names_whom_to_turn_to,
 }
 
 /// Receivers run on loopback without TLS.
@@ -270,8 +271,10 @@ async fn a_refused_form_can_be_sent_again(app: TestApp) {
     let target = press(&app.anonymous, &link, form).await.is(303).header("location").to_owned();
     app.anonymous.get(&target).await.is(200);
     app.deliver().await;
-    assert_eq!(told(&receiver), ["MessageQueued", "FormViewed", "StoreFailed", "CardStored"]);
-    assert_eq!(shown(&app, &made).await["Status"], "CardStored");
+    let refused = ["StoreFailed"; 4];
+    let expected = [&["MessageQueued", "FormViewed"][..], &refused, &["CardStored"]].concat();
+    assert_eq!(told(&receiver), expected, "each refused form is told");
+    assert_eq!(history(&app, &made).await, expected);
 }
 
 async fn requests_are_listed_by_filter_and_page(app: TestApp) {
@@ -412,6 +415,29 @@ async fn a_passcode_comes_before_the_form(app: TestApp) {
     assert_eq!(shown(&app, &made).await["Status"], "CardStored");
 }
 
+async fn the_link_page_names_whom_to_turn_to(app: TestApp) {
+    let support = json!({
+        "CustomerSupportLink": "https://shop.example/help?a=1",
+        "CustomerSupportLinkText": "Our <help> pages",
+        "CustomerSupportEmail": "help@shop.example",
+        "CustomerSupportPhone": "+44 20 7946 0958",
+    });
+    ask(&app, support).await;
+    let page = app.anonymous.get(&link(&app).await).await.is(200).text();
+    let body = page.split_once("</head>").unwrap().1;
+    for shown in [
+        "href=\"https://shop.example/help?a=1\"",
+        "Our &lt;help&gt; pages",
+        "href=\"mailto:help@shop.example\"",
+        "+44 20 7946 0958",
+    ] {
+        assert!(body.contains(shown), "{shown}: {body}");
+    }
+    ask(&app, json!({})).await;
+    let page = app.anonymous.get(&link(&app).await).await.is(200).text();
+    assert!(!page.contains("mailto:") && !page.contains("href=\"tel:"), "nobody where nobody was named");
+}
+
 async fn a_recipient_can_ask_for_a_new_link(app: TestApp) {
     let receiver = Receiver::start().await;
     let made = ask(&app, json!({ "TTL": 300, "CallbackUrl": receiver.url })).await;
@@ -499,7 +525,13 @@ async fn codes_are_not_guessed() {
     let link = link(&app).await;
     let stranger = app.anonymous.at([203, 0, 113, 9]);
     let unknown = "/r/00000000000000000000000000000000";
-    let body = |answer: &Answer| answer.text().split("nonce").next().unwrap().to_owned();
+    // The head differs in its nonces alone, the body in the link that its own form names.
+    let body = |answer: &Answer, path: &str| {
+        let text = answer.text();
+        let (_, body) = text.split_once("</head>").unwrap();
+        assert!(body.contains(path), "{body}");
+        body.replace(path.rsplit('/').next().unwrap(), "")
+    };
     let first = stranger.get(unknown).await;
     assert!(first.is(404).text().contains("Link Expired"));
     for _ in 0..19 {
@@ -507,7 +539,7 @@ async fn codes_are_not_guessed() {
     }
     // One page whatever the reason; and a right code is not looked for any more.
     let limited = stranger.get(&link).await;
-    assert_eq!(body(limited.is(429)), body(&first));
+    assert_eq!(body(limited.is(429), &link), body(&first, unknown));
     fill(&stranger, &link, &filled(NUMBER, "737")).await.is(404);
     app.anonymous.get(&link).await.is(200);
     app.clock.pass(60);

@@ -26,20 +26,22 @@ const NUMBERS = ["4111111111111111", "5555555555554444", "378282246310005", "601
 const stops = [];
 after(() => Promise.all(stops.map((stop) => stop())));
 
-// Takes callbacks.
+// Takes callbacks; those to /held get no answer while it holds them.
 async function startReceiver() {
   const calls = [];
+  const receiver = { calls, held: 0, holds: true };
   const http = createServer((request, response) => {
     let body = "";
     request.on("data", (chunk) => (body += chunk));
     request.on("end", () => {
       calls.push({ id: request.headers["webhook-id"], ...JSON.parse(body) });
-      response.end();
+      if (request.url === "/held") receiver.held += 1;
+      if (request.url !== "/held" || !receiver.holds) response.end();
     });
   });
   await new Promise((open) => http.listen(0, "127.0.0.1", open));
   stops.push(async () => http.closeAllConnections() ?? http.close());
-  return { calls, url: `http://127.0.0.1:${http.address().port}/status` };
+  return Object.assign(receiver, { url: `http://127.0.0.1:${http.address().port}` });
 }
 
 // A server over one folder that is started and killed again and again, always at one address.
@@ -95,8 +97,8 @@ test(`nothing is lost and nothing is stored twice over ${ROUNDS} kills`, { timeo
   const filled = new Set();
   const gone = new Set();
   let count = 0;
-  const make = async () => {
-    const body = { RecipientEmail: `r${count++}@example.com`, CallbackUrl: receiver.url };
+  const make = async (name = `r${count++}`, path = "/status") => {
+    const body = { RecipientEmail: `${name}@example.com`, CallbackUrl: receiver.url + path };
     const response = await fetch(`${node.url}/api/cardrequest`, { method: "POST", headers, body: JSON.stringify(body) });
     if (response.status === 201) made.add(response.headers.get("location").split("/").pop());
   };
@@ -114,7 +116,8 @@ test(`nothing is lost and nothing is stored twice over ${ROUNDS} kills`, { timeo
     if (response.status === 200) filled.add(link);
     else if (response.status === 404) gone.add(link);
   };
-  const links = () => new Set(mail.messages.map(({ text }) => /https?:\/\/\S+\/r\/[0-9a-f]{32}/.exec(text)[0]));
+  const linkOf = ({ text }) => /https?:\/\/\S+\/r\/[0-9a-f]{32}/.exec(text)[0];
+  const links = () => new Set(mail.messages.map(linkOf));
   const open = () => [...links()].filter((link) => !filled.has(link));
 
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -164,5 +167,36 @@ test(`nothing is lost and nothing is stored twice over ${ROUNDS} kills`, { timeo
     await eventually(() => told().length >= 3, `the callbacks of ${RequestID}`, 60_000);
     assert.deepEqual(told(), ["MessageQueued", "FormViewed", "CardStored"]);
   }
+
+  // A crash while a message leaves can send it twice; once its acceptance was recorded none does.
+  const deliveries = async () => {
+    const events = [];
+    for (let next = ""; next !== null; ) {
+      const page = await fetch(`${node.url}/v1/delivery?limit=1000${next && `&next_token=${next}`}`, { headers });
+      events.push(...(await page.json()));
+      next = page.headers.get("x-pcivault-next-token");
+    }
+    return events.filter(({ channel }) => channel === "mail");
+  };
+  // A message that was sent before a kill is given up where its form was stored before its next attempt.
+  const recorded = async (count) => {
+    const events = await deliveries();
+    return events.length === count && events.every(({ state }) => state !== "waiting");
+  };
+  await eventually(() => recorded(items.length), "what became of every message", 60_000);
+  // A callback whose answer is held back keeps a lease that ends after those of all messages before it.
+  await make("held", "/held");
+  await eventually(() => receiver.held > 0, "the callback that is held");
+  await eventually(() => recorded(items.length + 1), "what became of the last message");
+  const [sent, held] = [mail.messages.map(linkOf).sort(), receiver.held];
+  await node.kill();
+  receiver.holds = false;
+  await node.start();
+  await eventually(() => receiver.held > held, "the end of the dead server's leases", 60_000);
+  // What is due earlier leaves earlier.
+  await make("last");
+  const isLast = ({ to }) => to[0].address === "last@example.com";
+  await eventually(() => mail.messages.some(isLast), "a message from the new server");
+  assert.deepEqual(mail.messages.filter((message) => !isLast(message)).map(linkOf).sort(), sent);
   await node.kill();
 });

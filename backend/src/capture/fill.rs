@@ -181,8 +181,8 @@ async fn store(
     Ok(Filed { captured, request, merchant, mode, settings })
 }
 
-/// The rules of browser and server, and those that the server alone knows: the choices of a list, and which text
-/// was agreed to.
+/// The rules of browser and server, and those that the server alone knows: names without digits, the choices of a
+/// list, and which text was agreed to.
 fn check(
     settings: &Settings,
     rules: &FormRules,
@@ -198,6 +198,9 @@ fn check(
             errors.push(FieldError { field, problem });
         }
     };
+    if settings.plain_names && entry.value(Field::CardHolder).chars().any(char::is_numeric) {
+        add(Field::CardHolder, Problem::Characters);
+    }
     for (place, field) in (0..).zip(&settings.additional) {
         let value = entry.value(Field::Extra(place));
         if !value.trim().is_empty() && !field.takes(value.trim()) {

@@ -89,6 +89,10 @@ pub struct Settings {
     pub messages: Messages,
     /// Whether the page around the frame has a button of its own, so that ours is not shown there.
     pub submit_by_message: bool,
+    /// Whether the cursor stands in the first field when the page opens.
+    pub auto_focus: bool,
+    /// Whether the holder's name may hold no digits.
+    pub plain_names: bool,
 }
 
 /// The words in which a framed page and the page around it speak.
@@ -314,13 +318,18 @@ fn kind_of(form_type: Option<&str>) -> Result<FormKind, Invalid> {
 /// How the ids of fleeting forms begin: no merchant can choose such an id.
 pub const FLEETING: char = '~';
 
-/// What a fleeting form takes over from forms of its merchant, by their ids. An id of none changes nothing.
+/// What a fleeting form has beyond the settings of all forms, and takes over from forms of its merchant, by their
+/// ids. An id of none changes nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Worn<'a> {
     /// The form whose look and languages it takes.
     pub brand: Option<&'a str>,
     /// The form whose stylesheet it takes.
     pub css: Option<&'a str>,
+    /// Whether the cursor stands in the first field.
+    pub auto_focus: bool,
+    /// Whether the holder's name may hold no digits.
+    pub plain_names: bool,
 }
 
 impl Worn<'_> {
@@ -357,6 +366,7 @@ pub async fn fleeting(
     worn: &Worn<'_>,
 ) -> Result<(String, Settings), CaptureError> {
     let (mut settings, _, _) = parse(body, FormKind::Card)?;
+    (settings.auto_focus, settings.plain_names) = (worn.auto_focus, worn.plain_names);
     worn.put_on(core, caller, &mut settings).await?;
     let text = serde_json::to_string(&settings).unwrap_or_default();
     let day = core.now().hour().div_euclid(24).to_be_bytes();

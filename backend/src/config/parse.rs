@@ -16,9 +16,8 @@ use super::{Settings, Sources};
 use crate::capture::ttl::{self, Ttl};
 use crate::core::Policy;
 use crate::crypto::root::Token;
+use crate::model::terms::LONGEST_LIFE;
 
-/// 48 months: no code is kept longer, whatever the operator allows (spec B.5).
-const CVV_CAP: Duration = Duration::from_hours(1461 * 24);
 /// The longest life of an ended card request.
 const REQUEST_LIFE: Duration = Duration::from_hours(3650 * 24);
 
@@ -104,7 +103,7 @@ fn policy(sources: &Sources) -> Result<Policy, ConfigError> {
         Some(Some(Ttl::For(life))) if life <= ttl::DEFAULT => life,
         Some(_) => return Err(sources.wrong("cvv_life", "a duration up to 24 hours, such as PT1H")),
     };
-    let cvv_cap = match sources.find("cvv_cap").map(|text| ttl::parse_up_to(text, CVV_CAP)) {
+    let cvv_cap = match sources.find("cvv_cap").map(|text| ttl::parse_up_to(text, LONGEST_LIFE)) {
         None => usual.cvv_cap.max(cvv_life),
         Some(Some(Ttl::For(cap))) if cap >= cvv_life => cap,
         Some(_) => return Err(sources.wrong("cvv_cap", "a duration from cvv_life to P1461D, such as P7D")),

@@ -156,7 +156,8 @@ impl Status {
             (Happening::Stored, _) if self.is_unseen() => &[Self::FormViewed, Self::CardStored],
             (Happening::Stored, _) => &[Self::CardStored],
             (Happening::NotStored, _) if self.is_unseen() => &[Self::FormViewed, Self::StoreFailed],
-            (Happening::NotStored, Self::FormViewed) => &[Self::StoreFailed],
+            // Each refused form is told, also the second one.
+            (Happening::NotStored, _) => &[Self::StoreFailed],
             (Happening::Ended, _) => &[Self::LinkExpired],
             (Happening::Resent, _) if !matches!(self, Self::MessageQueued) => &[Self::MessageQueued],
             _ => &[],
@@ -321,6 +322,7 @@ mod tests {
         FormViewed > CardStored
         FormViewed > StoreFailed
         StoreFailed > CardStored
+        StoreFailed > StoreFailed
         MessageQueued > LinkExpired
         MessageSent > LinkExpired
         MessageFailed > LinkExpired

@@ -1,11 +1,16 @@
 //! The terms of a stored security code: until when, where and how often it may be used, and what goes with it
 //! (spec B.5).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Timestamp;
 
+/// No code is kept longer than this after its card was stored, whatever the operator allows: 48 months, of which
+/// four years have one leap day (spec B.5).
+pub const LONGEST_LIFE: Duration = Duration::from_hours(1461 * 24);
 /// The most destinations.
 pub const MAX_DESTINATIONS: usize = 50;
 

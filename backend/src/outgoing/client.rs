@@ -118,16 +118,25 @@ impl OutgoingError {
 impl Outgoing {
     /// Makes the client. Certificates are checked against the system's store.
     pub fn new(allowed: Allowed) -> Result<Self, OutgoingError> {
-        Self::with_tls(Arc::new(allowed), tls_config()?)
+        Self::patient(allowed, TOTAL_TIMEOUT)
+    }
+
+    /// The same with another limit of time for a whole call.
+    pub fn patient(allowed: Allowed, total: Duration) -> Result<Self, OutgoingError> {
+        Self::with_tls(Arc::new(allowed), tls_config()?, total)
     }
 
     /// A client for one server, which may be called at the same addresses: with a certificate that it asks for, and
     /// an authority that the system does not know.
     pub fn dedicated(&self, settings: &Dedicated) -> Result<Self, OutgoingError> {
-        Self::with_tls(Arc::clone(&self.allowed), settings.tls_config()?)
+        Self::with_tls(Arc::clone(&self.allowed), settings.tls_config()?, TOTAL_TIMEOUT)
     }
 
-    fn with_tls(allowed: Arc<Allowed>, tls: rustls::ClientConfig) -> Result<Self, OutgoingError> {
+    fn with_tls(
+        allowed: Arc<Allowed>,
+        tls: rustls::ClientConfig,
+        total: Duration,
+    ) -> Result<Self, OutgoingError> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(CheckedResolver { allowed: Arc::clone(&allowed) })
@@ -137,7 +146,7 @@ impl Outgoing {
             .referer(false)
             .https_only(!allowed.plain_http)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
+            .timeout(total)
             .user_agent(concat!("Cardamom/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| OutgoingError::Setup(error.to_string()))?;

@@ -1,18 +1,13 @@
 //! The terms of security codes by calls of the merchant: read, set, taken back; and the end of cards whose code
 //! takes them along (spec B.5, design.md, decision 5).
 
-use std::time::Duration;
-
 use super::paycards::{PaycardName, find_in};
 use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::{Actor, Core};
-use crate::model::terms::MAX_DESTINATIONS;
+use crate::model::terms::{LONGEST_LIFE, MAX_DESTINATIONS};
 use crate::model::{Card, CvvDestination, CvvTerms, DestinationKind, Outcome, Timestamp};
 use crate::storage::{StoreError, Transaction};
-
-/// No code is kept longer than this after its card was stored, whatever the operator allows: 48 months.
-const HARD_LIMIT: Duration = Duration::from_hours(48 * 730);
 
 /// What a merchant sets.
 pub struct NewTerms {
@@ -198,7 +193,7 @@ fn check_end(core: &Core, card: &Card, terms: &CvvTerms, end: Timestamp) -> Resu
     if end > terms.created_at.plus(core.policy.cvv_cap) {
         return wrong("The end date is later than this server's operator allows.");
     }
-    if end > card.created_at.plus(HARD_LIMIT) {
+    if end > card.created_at.plus(LONGEST_LIFE) {
         return wrong("The end date is later than 48 months after the card was stored.");
     }
     Ok(())

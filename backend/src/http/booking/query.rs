@@ -18,6 +18,15 @@ impl Query {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All parameters but one, as a page's address in another language has them. A value that could be a card number
+    /// is left out.
+    pub fn others(&self, name: &str) -> Vec<(String, String)> {
+        let usable = |(known, value): &&(String, Zeroizing<String>)| {
+            known != name && !shared::digits::holds_card_number(value)
+        };
+        self.0.iter().filter(usable).map(|(known, value)| (known.clone(), value.to_string())).collect()
+    }
+
     /// A flag in any case; `default` where it is missing.
     pub fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
         match self.find(name).map(str::to_lowercase).as_deref() {

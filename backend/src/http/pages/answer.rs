@@ -61,6 +61,7 @@ pub fn config(app: &App, settings: &Settings, wording: &Wording, config: &Config
         "texts": { "continue": wording.get(Text::Continue) },
         "messages": settings.messages.as_str(),
         "submit_by_message": settings.submit_by_message,
+        "auto_focus": settings.auto_focus,
         "ended": config.ended,
         "insecure_navigation": is_at_home(&app.public_url),
         "result": config.result.map(|(response, request, fallback)| {

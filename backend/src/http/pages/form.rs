@@ -62,12 +62,10 @@ pub async fn open(
         let merchant = Merchant::from_request_parts(&mut parts, &app).await?;
         return Ok(v1::form::show(&app, &merchant, &form).await?.into_response());
     }
+    let opened = Opened { form: &form, params: &params, asked: &asked, query: usable_query(&params) };
     Ok(match params.find("secret") {
-        Some(secret) => {
-            with_secret(&app, &Opened { form: &form, params: &params, asked: &asked }, secret, &address)
-                .await?
-        }
-        None => without_secret(&app, &Opened { form: &form, params: &params, asked: &asked }).await?,
+        Some(secret) => with_secret(&app, &opened, secret, &address).await?,
+        None => without_secret(&app, &opened).await?,
     })
 }
 
@@ -106,6 +104,8 @@ pub struct Opened<'a> {
     pub params: &'a Params,
     /// The language.
     pub asked: &'a Asked,
+    /// What else the page's address has when it is opened in another language.
+    pub query: Vec<(String, String)>,
 }
 
 async fn with_secret(
@@ -236,7 +236,7 @@ pub fn show(
         errors: Vec::new(),
         networks: None,
         failure: None,
-        query: usable_query(params),
+        query: opened.query.clone(),
         wording,
     };
     draft.answer(app, &settings, rules)

@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 use super::wire::ErrorBlock;
 use crate::capture::brands;
 use crate::capture::endpoints::{self, NewEndpoint};
-use crate::capture::forms::{self, Worn};
+use crate::capture::forms::{self, Messages, Worn};
 use crate::capture::ttl::Ttl;
 use crate::crypto::token::Algorithm;
+use crate::http::asked::LOCALE;
 use crate::http::booking::{Booker, Query, card_uri};
 use crate::http::error::ApiError;
 use crate::http::pages::{self, form::Opened};
@@ -44,17 +45,26 @@ const USES: u32 = 20;
         ("autoDetectCardType" = Option<bool>, Query, description = "Only true: the form always tells the card type from the number."),
         ("brand" = Option<String>, Query, description = "A hosted form of the merchant whose look and languages the page takes; other names change nothing."),
         ("css" = Option<String>, Query, description = "A hosted form of the merchant whose stylesheet the page takes; other names change nothing."),
+        ("nameOnCardValidation" = Option<String>, Query, description = "`NO_DIGITS`: a holder's name with digits is refused."),
+        ("autoFocus" = Option<bool>, Query, description = "Whether the cursor stands in the first field when the page opens; default false."),
         ("creatorReference" = Option<String>, Query, description = "The card's reference."),
         ("eliminateCardDuplication" = Option<bool>, Query, description = "Whether the same number under the same reference keeps its token."),
-        ("postMessageHost" = Option<String>, Query, description = "The origin that frames the page and is told results."),
-        ("success" = Option<String>, Query, description = "Where to go afterwards, with {cardToken}, {cardType}, {cardNumber} (masked), {cvv} (true or false), {expiration}, {cardHolderName}."),
+        ("language" = Option<String>, Query, description = "The language of the page and of those that follow it; what is unknown is English."),
+        ("postMessageHost" = Option<String>, Query, description = "The origin that frames the page and is told results, in the words of this interface."),
+        ("submitWithPostMessage" = Option<bool>, Query, description = "Whether the framing page has the button; it needs `postMessageHost`."),
+        ("success" = Option<String>, Query, description = "Where to go afterwards, with {cardToken}, {cardType}, {cardNumber} (masked), {cvv} (true or false), {expiration}, {cardHolderName} and {threeDSecIndication} (always empty)."),
         ("failure" = Option<String>, Query, description = "Where to go after a refusal.")),
     responses((status = 200, content_type = "text/html", description = "The page."),
         (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock)),
     security(("session" = []), ("basic" = []), ("api_key" = [])))]
 pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Response, ApiError> {
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
-    let worn = Worn { brand: query.find("brand"), css: query.find("css") };
+    let worn = Worn {
+        brand: query.find("brand"),
+        css: query.find("css"),
+        auto_focus: query.flag("autofocus", false)?,
+        plain_names: plain_names(&query)?,
+    };
     let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?, &worn).await?;
     let managed = KeyAccess { user: MANAGED.to_owned(), passphrase: Zeroizing::default() };
     let card_types = settings.brands.card_types.clone();
@@ -62,9 +72,14 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     // The page is answered here and not by a redirect: so its secret stands in no address.
     let mut fields = form_urlencoded::Serializer::new(String::new());
     fields.append_pair("unique_id", &made.endpoint.unique_id).append_pair("secret", &made.secret);
+    // The choice of a language on the page opens it anew under our own name for it, which comes later than theirs.
+    let locale = query.find(LOCALE).or(query.find("language"));
+    if let Some(locale) = locale {
+        fields.append_pair(LOCALE, locale);
+    }
     let params = Params::parse(Zeroizing::new(fields.finish()).as_bytes())?;
-    let asked = Asked { locale: query.find("language").map(str::to_owned), accept: None };
-    let opened = Opened { form: &form, params: &params, asked: &asked };
+    let asked = Asked { locale: locale.map(str::to_owned), accept: None };
+    let opened = Opened { form: &form, params: &params, asked: &asked, query: query.others(LOCALE) };
     Ok(pages::form::show(&app, &opened, &settings, settings.rules(), None))
 }
 
@@ -94,6 +109,8 @@ fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
     let cvv = query.flag("cvv", false)?;
     let mut body = json!({
         "single_use": true,
+        "messages": Messages::CardRequest.as_str(),
+        "submit_by_message": query.flag("submitwithpostmessage", false)?,
         "field_options": { "cvv": { "visible": cvv, "validate": cvv } },
     });
     let mut set = |name: &str, value: serde_json::Value| {
@@ -117,6 +134,18 @@ fn settings(app: &App, query: &Query) -> Result<Members, ApiError> {
         );
     }
     Ok(Members::parse(body.to_string().as_bytes())?)
+}
+
+/// Whether the holder's name may hold no digits.
+fn plain_names(query: &Query) -> Result<bool, Invalid> {
+    match query.find("nameoncardvalidation") {
+        None => Ok(false),
+        Some(rule) if rule.eq_ignore_ascii_case("NO_DIGITS") => Ok(true),
+        Some(_) => {
+            let detail = "nameOnCardValidation is empty or NO_DIGITS.";
+            Err(Invalid::new("/nameOnCardValidation", "unknown", detail))
+        }
+    }
 }
 
 /// The brands that are taken, the preferred one first: of a card of two brands it is the one that is used.
