@@ -195,17 +195,21 @@ async fn a_merchant_may_take_three_digits_for_american_express(app: TestApp) {
     send(&app, &form, &endpoint, &members(AMEX, "")).await.ok();
 }
 
-/// Emoji, a bidi control, full-width digits: in every field of the form.
-async fn odd_characters_are_refused_or_read_in_every_field(app: TestApp) {
+/// A form with every field that takes a text.
+fn with_every_field() -> Value {
     let visible = json!({ "visible": true });
-    let body = json!({
+    json!({
         "field_options": {
             "reference": { "visible": true, "validate": true }, "postal_code": visible,
             "billing_address": visible, "billing_city": visible, "billing_country": visible,
         },
         "additional_fields": [{ "name": "nickname", "label": "Nickname", "type": "text" }],
-    });
-    let form = form(&app, body).await;
+    })
+}
+
+/// Emoji, a bidi control, full-width digits: in every field of the form.
+async fn odd_characters_are_refused_or_read_in_every_field(app: TestApp) {
+    let form = form(&app, with_every_field()).await;
     let endpoint = app.endpoint("").await;
     let usual = |name: &str, value: &str| {
         let mut fields = members(NUMBER, "");
