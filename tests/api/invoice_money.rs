@@ -157,6 +157,10 @@ impl Gateway for Watched {
         self.watch(&order.operation, self.sandbox.verify(order, card)).await
     }
 
+    fn takes_return(&self, returned: &[(String, String)]) -> bool {
+        self.sandbox.takes_return(returned)
+    }
+
     async fn complete_authentication(
         &self,
         known: &Known,
@@ -175,6 +179,10 @@ impl Gateway for Watched {
 
     async fn refund(&self, follow_up: &FollowUp) -> Result<Answer, Unknown> {
         self.watch(&follow_up.operation, self.sandbox.refund(follow_up)).await
+    }
+
+    fn can_inquire(&self, known: &Known) -> bool {
+        self.sandbox.can_inquire(known)
     }
 
     async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown> {

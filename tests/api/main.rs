@@ -81,6 +81,7 @@ mod limits;
 mod links;
 mod locked;
 mod openapi;
+mod operation_program;
 mod operations;
 mod pages;
 mod paycard;

@@ -94,6 +94,7 @@ impl Gateway for Bank {
             call: Duration::from_secs(5),
             inquiry: Duration::from_secs(1),
             certain: Duration::from_secs(20),
+            again: Duration::ZERO,
         }
     }
 
@@ -106,6 +107,10 @@ impl Gateway for Bank {
 
     async fn verify(&self, _: &Order, _: &CardInUse<'_>) -> Result<Answer, Unknown> {
         Err(unheard())
+    }
+
+    fn takes_return(&self, _: &[(String, String)]) -> bool {
+        true
     }
 
     async fn complete_authentication(
@@ -143,6 +148,10 @@ impl Gateway for Bank {
 
     async fn refund(&self, _: &FollowUp) -> Result<Answer, Unknown> {
         Err(unheard())
+    }
+
+    fn can_inquire(&self, _: &Known) -> bool {
+        true
     }
 
     async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown> {

@@ -6,7 +6,7 @@ use backend::model::{
     CardId, LedgerEntry, Mode, Money, Operation, OperationId, OperationKind, OperationState, OwnerKind,
     Timestamp,
 };
-use backend::storage::StoreError;
+use backend::storage::{Page, StoreError};
 use iso_currency::Currency;
 
 use crate::engines::{Db, NOW};
@@ -18,6 +18,7 @@ on_both_engines! {
     a_foreign_operation_is_unknown,
     of_two_writers_one_wins,
     the_inquirer_is_given_what_is_open_and_due,
+    the_operator_is_shown_what_is_open,
     operations_of_an_owner_are_listed,
     a_ledger_entry_comes_back_and_changes_once,
     a_card_is_found_by_its_identity,
@@ -43,6 +44,8 @@ pub fn operation(shop: &Shop, owner_id: &str) -> Operation {
         called_at: None,
         created_at: NOW,
         settled_at: None,
+        unheard_at: None,
+        returned_at: None,
     }
 }
 
@@ -82,6 +85,8 @@ async fn an_update_comes_back_as_written(db: Db) {
     operation.inquire_at = NOW.plus(Duration::from_secs(9));
     operation.called_at = Some(NOW.plus(Duration::from_secs(1)));
     operation.settled_at = Some(NOW.plus(Duration::from_secs(2)));
+    operation.unheard_at = Some(NOW.plus(Duration::from_secs(3)));
+    operation.returned_at = Some(NOW.plus(Duration::from_secs(4)));
     assert!(update(&db, &operation).await);
     operation.version = 2;
     assert_eq!(format!("{:?}", find(&shop, &operation).await.unwrap()), format!("{operation:?}"));
@@ -127,6 +132,41 @@ async fn the_inquirer_is_given_what_is_open_and_due(db: Db) {
     assert_eq!(due(soon, 10).await, [expected[1].clone(), expected[0].clone()]);
     assert_eq!(due(soon, 1).await, [expected[1].clone()]);
     assert!(due(NOW, 10).await.is_empty());
+}
+
+async fn the_operator_is_shown_what_is_open(db: Db) {
+    let (shop, other) = (Shop::open(&db, "a").await, Shop::open(&db, "b").await);
+    let mut open = Vec::new();
+    for (shop, called, settled) in [
+        (&shop, Some(NOW), None),
+        (&other, Some(NOW), None),
+        (&shop, None, None),
+        (&shop, Some(NOW), Some(NOW)),
+        (&shop, Some(NOW), None),
+    ] {
+        let row = Operation { called_at: called, settled_at: settled, ..operation(shop, "inv") };
+        let mut t = db.begin().await;
+        t.add_operation(row.clone()).await.unwrap();
+        t.commit().await.unwrap();
+        if called.is_some() && settled.is_none() {
+            open.push(row);
+        }
+    }
+    open.sort_by_key(|row| row.id.to_string());
+    let ids = |rows: &[Operation]| rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>();
+    let mut t = db.read().await;
+    let all = t.open_operations(None, Page { after: None, limit: 10 }).await.unwrap();
+    assert_eq!(ids(&all), ids(&open));
+    let after = Some(open[0].id.to_string());
+    let next = t.open_operations(None, Page { after, limit: 1 }).await.unwrap();
+    assert_eq!(ids(&next), ids(&open[1..2]));
+    let mine =
+        t.open_operations(Some(other.merchant.clone()), Page { after: None, limit: 10 }).await.unwrap();
+    assert_eq!((mine.len(), mine[0].merchant.as_str()), (1, other.merchant.as_str()));
+    let found = t.lookup_operation(open[0].id.clone()).await.unwrap().unwrap();
+    assert_eq!(format!("{found:?}"), format!("{:?}", open[0]));
+    let strange = OperationId::new(NOW, &*db.entropy);
+    assert!(t.lookup_operation(strange).await.unwrap().is_none());
 }
 
 async fn operations_of_an_owner_are_listed(db: Db) {

@@ -4,6 +4,7 @@ mod bins;
 mod bound;
 mod idle;
 mod merchant;
+mod operation;
 mod root_key;
 mod sale_key;
 mod serve;
@@ -43,6 +44,9 @@ enum Command {
     /// Manage the root key. Who loses it loses every card.
     #[command(subcommand)]
     RootKey(root_key::Command),
+    /// Look at calls to gateways whose end is not known, and settle them by hand.
+    #[command(subcommand)]
+    Operation(operation::Command),
     /// Ask schemes for newer cards.
     #[command(subcommand)]
     Updater(updater::Command),
@@ -67,6 +71,7 @@ pub async fn run() -> ExitCode {
         Command::Merchant(command) => merchant::run(command).await,
         Command::Bins(command) => bins::run(command).await,
         Command::RootKey(command) => root_key::run(command).await,
+        Command::Operation(command) => operation::run(command).await,
         Command::Updater(command) => updater::run(command).await,
         Command::SaleKey(command) => sale_key::run(command).await,
         Command::Openapi => print(&crate::http::document()),

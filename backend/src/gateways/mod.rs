@@ -28,7 +28,11 @@ pub trait Gateway: Send + Sync {
     /// Checks a card without money.
     async fn verify(&self, order: &Order, card: &CardInUse<'_>) -> Result<Answer, Unknown>;
 
-    /// Goes on after the payer has been with the issuer, with the parameters that came back.
+    /// Whether what came back with the payer is something that [`Gateway::complete_authentication`] can go on with.
+    fn takes_return(&self, returned: &[(String, String)]) -> bool;
+
+    /// Goes on after the payer has been with the issuer, with the parameters that came back. Called once for each
+    /// return, and not again before its answer.
     async fn complete_authentication(
         &self,
         known: &Known,
@@ -44,6 +48,10 @@ pub trait Gateway: Send + Sync {
     /// Gives back what was taken, or a part of it.
     async fn refund(&self, follow_up: &FollowUp) -> Result<Answer, Unknown>;
 
+    /// Whether the gateway can be asked about an operation, now and by itself. What it cannot be asked about is
+    /// settled by hand.
+    fn can_inquire(&self, known: &Known) -> bool;
+
     /// What became of an operation: `None` where the gateway never heard of it.
     async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown>;
 }
@@ -57,6 +65,9 @@ pub struct Patience {
     pub inquiry: Duration,
     /// What a gateway has not heard of so long after the call began, it never will. Longer than `call`.
     pub certain: Duration,
+    /// Whether the gateway has not heard of something counts when it says so twice, so far apart, after `certain`.
+    /// Zero where what it takes can be asked for at once.
+    pub again: Duration,
 }
 
 /// What a card is to be charged or checked for.
@@ -127,6 +138,10 @@ pub struct Known {
     pub reference: Option<String>,
     /// What the gateway called the original of a capture, void or refund.
     pub original_reference: Option<String>,
+    /// How long ago it was called for.
+    pub age: Duration,
+    /// Whether the gateway has it and said that it would tell later.
+    pub is_pending: bool,
 }
 
 /// A capture, void or refund.

@@ -159,7 +159,7 @@ fn standing(core: &Core, invoice: &Invoice, busy: Option<&Operation>) -> Standin
         (InvoiceStatus::ProcessPending, Some(operation)) => {
             match serde_json::from_str(&operation.answer)
                 .ok()
-                .filter(|_| operation.state == OperationState::Challenged)
+                .filter(|_| operation.state == OperationState::Challenged && operation.returned_at.is_none())
             {
                 Some(Answer::Challenge(challenge)) => Standing::AtIssuer(challenge),
                 _ => Standing::Waiting,

@@ -40,6 +40,11 @@ pub struct Operation {
     pub created_at: Timestamp,
     /// When it came to its end.
     pub settled_at: Option<Timestamp>,
+    /// When the gateway first had not heard of it, though no call could be under way any more.
+    pub unheard_at: Option<Timestamp>,
+    /// While it is challenged: when the payer's return was taken to the gateway, whose answer is not there yet. Of
+    /// several returns one is.
+    pub returned_at: Option<Timestamp>,
 }
 
 /// What an operation is for.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::run::{in_time, known};
 use super::settle::next_inquiry;
 use super::{OperationError, Operations, START};
-use crate::gateways::Known;
+use crate::gateways::{Answer, Known};
 use crate::model::{Operation, OperationState};
 
 /// So many in one go; the next one goes on.
@@ -65,21 +65,54 @@ impl Operations {
         };
         let Some((operation, known)) = self.lease(seen).await? else { return Ok(()) };
         let gateway = self.gateway(&operation)?;
+        if !gateway.can_inquire(&known) {
+            // Who is with the issuer may come back.
+            if operation.state != OperationState::Challenged || operation.returned_at.is_some() {
+                tracing::error!(
+                    operation = %operation.id,
+                    gateway = operation.gateway,
+                    "the gateway cannot be asked what became of an operation; it has to be settled by hand"
+                );
+            }
+            return Ok(());
+        }
+        let certain = gateway.patience().certain;
+        let returns = operation.returned_at.is_some_and(|at| at.plus(certain) > now);
         match in_time(&*gateway, gateway.inquire(&known)).await {
+            // What was asked for by the payer's return may still come; until then nobody goes to the issuer again.
+            Ok(Some(Answer::Challenge(_))) if returns => Ok(()),
             Ok(Some(answer)) => self.settle(&operation, Some(answer)).await.map(drop),
             Ok(None) if operation.state != OperationState::Sent => {
                 tracing::error!(operation = %operation.id, "the gateway has forgotten an operation that it answered");
                 Ok(())
             }
-            Ok(None) if called_at.plus(gateway.patience().certain) <= now => {
-                self.settle(&operation, None).await.map(drop)
-            }
-            Ok(None) => Ok(()),
+            Ok(None) if called_at.plus(certain) > now => Ok(()),
+            Ok(None) => self.unheard(operation, gateway.patience().again).await,
             Err(unknown) => {
                 tracing::warn!(operation = %operation.id, %unknown, "an inquiry was not answered");
                 Ok(())
             }
         }
+    }
+
+    /// The gateway has not heard of an operation that cannot be under way any more. That counts at once, or when it
+    /// says so a second time: what finds operations at a gateway can be behind.
+    async fn unheard(&self, mut operation: Operation, again: Duration) -> Result<(), OperationError> {
+        let now = self.core.now();
+        let counts = operation.unheard_at.is_some_and(|first| first.plus(again) <= now);
+        if counts || again.is_zero() {
+            return self.settle(&operation, None).await.map(drop);
+        }
+        if operation.unheard_at.is_none() {
+            operation.unheard_at = Some(now);
+            operation.inquire_at = now.plus(again);
+            let mut transaction = self.core.store.begin().await?;
+            // Who has changed it meanwhile has learnt more.
+            if transaction.update_operation(operation).await? {
+                transaction.commit().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts the next inquiry off, so that of several nodes one asks now. `None` where somebody else was faster.
@@ -89,7 +122,7 @@ impl Operations {
         if !transaction.update_operation(operation.clone()).await? {
             return Ok(None);
         }
-        let known = known(&mut *transaction, &operation).await?;
+        let known = known(&mut *transaction, &operation, self.core.now()).await?;
         transaction.commit().await?;
         operation.version += 1;
         Ok(Some((operation, known)))

@@ -3,8 +3,10 @@
 //!
 //! A caller begins an operation in its own transaction, then has it run. Before the gateway is called the operation
 //! is claimed by compare-and-set, so that of several that want to run it one does; its answer is written by
-//! compare-and-set too, by whoever learns it first: the call, or an inquiry.
+//! compare-and-set too, by whoever learns it first: the call, an inquiry, or the operator.
 
+mod by_hand;
+mod complete;
 mod inquire;
 mod routes;
 mod run;
@@ -14,6 +16,7 @@ mod withdraw;
 use async_trait::async_trait;
 
 pub use crate::vault::charge::GivenCard;
+pub use by_hand::{ByHandError, OpenOperation, Outlook};
 pub use routes::{GATEWAY_TRANSACTIONS, Routes, SANDBOX};
 pub use run::{Operations, is_switched_off};
 pub use settle::Settled;
@@ -149,6 +152,8 @@ pub async fn begin(
         called_at: None,
         created_at: now,
         settled_at: None,
+        unheard_at: None,
+        returned_at: None,
     };
     transaction.add_operation(operation.clone()).await?;
     Ok(operation)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -14,7 +15,7 @@ use crate::core::{Actor, Core};
 use crate::gateways::{Answer, FollowUp, Gateway, Known, Order, Unknown};
 use crate::model::{
     AuditEntry, CardId, DestinationKind, MerchantId, Mode, Operation, OperationKind, OperationState, Outcome,
-    OwnerKind, Scopes, Use,
+    OwnerKind, Scopes, Timestamp, Use,
 };
 use crate::storage::{StoreError, Transaction};
 use crate::vault::within::{self, Managed};
@@ -68,16 +69,6 @@ impl Operations {
         detached(operation, async move { this.run_charge(&actor, run, order, card).await }).await
     }
 
-    /// Goes on after the payer has been with the issuer. One that came back already gets what is known.
-    pub async fn complete(
-        &self,
-        operation: Operation,
-        returned: &[(String, String)],
-    ) -> Result<Settled, OperationError> {
-        let (this, returned, run) = (self.clone(), returned.to_vec(), operation.clone());
-        detached(operation, async move { this.run_complete(run, &returned).await }).await
-    }
-
     /// Runs a capture, void or refund, whichever the operation is.
     pub async fn follow_up(&self, operation: Operation) -> Result<Settled, OperationError> {
         let (this, run) = (self.clone(), operation.clone());
@@ -116,30 +107,6 @@ impl Operations {
                 in_time(&*gateway, call).await
             })
             .await;
-        Ok(self.answered(operation, answer).await)
-    }
-
-    async fn run_complete(
-        &self,
-        operation: Operation,
-        returned: &[(String, String)],
-    ) -> Result<Settled, OperationError> {
-        let mut transaction = self.core.store.begin().await?;
-        let mut operation = find(&mut *transaction, &operation).await?;
-        if operation.state != OperationState::Challenged {
-            return Ok(Settled::stored(operation));
-        }
-        let gateway = self.gateway(&operation)?;
-        let known = known(&mut *transaction, &operation).await?;
-        // Should the answer be lost, it is asked for soon. That somebody else does the same is no harm.
-        let now = self.core.now();
-        operation.inquire_at = now.plus(gateway.patience().inquiry);
-        if transaction.update_operation(operation.clone()).await? {
-            operation.version += 1;
-        }
-        transaction.commit().await?;
-        let call = gateway.complete_authentication(&known, returned);
-        let answer = in_time(&*gateway, call).await;
         Ok(self.answered(operation, answer).await)
     }
 
@@ -201,7 +168,7 @@ impl Operations {
     }
 
     /// Files the answer of a call. What cannot be filed now is not lost: the gateway keeps it.
-    async fn answered(&self, operation: Operation, answer: Result<Answer, Unknown>) -> Settled {
+    pub(super) async fn answered(&self, operation: Operation, answer: Result<Answer, Unknown>) -> Settled {
         let settled = match answer {
             Ok(answer) => self.settle(&operation, Some(answer)).await,
             Err(unknown) => {
@@ -334,7 +301,7 @@ impl Operations {
 }
 
 /// Runs to the end, even if whoever waits for it is gone.
-async fn detached(
+pub(super) async fn detached(
     operation: Operation,
     run: impl Future<Output = Result<Settled, OperationError>> + Send + 'static,
 ) -> Result<Settled, OperationError> {
@@ -351,18 +318,23 @@ async fn detached(
 pub(super) async fn known(
     transaction: &mut dyn Transaction,
     operation: &Operation,
+    now: Timestamp,
 ) -> Result<Known, OperationError> {
     let reference_of = |operation: &Operation| answer_of(operation)?.reference().map(str::to_owned);
     let original = match &operation.parent {
         Some(parent) => transaction.find_operation(operation.merchant.clone(), parent.clone()).await?,
         None => None,
     };
+    // One that was never called for, or by another clock, counts as old: what is old is not repeated.
+    let age = operation.called_at.and_then(|at| u64::try_from(now.millis().checked_sub(at.millis())?).ok());
     Ok(Known {
         operation: operation.id.clone(),
         kind: operation.kind,
         amount: operation.amount,
         reference: reference_of(operation),
         original_reference: original.as_ref().and_then(reference_of),
+        age: age.map_or(Duration::MAX, Duration::from_millis),
+        is_pending: operation.state == OperationState::Pending,
     })
 }
 

@@ -7,7 +7,7 @@ use super::{OperationError, Operations};
 use crate::core::Actor;
 use crate::gateways::Answer;
 use crate::model::{Operation, OperationKind, OperationState, Outcome, Timestamp};
-use crate::storage::{StoreError, Transaction};
+use crate::storage::{self, StoreError, Transaction};
 
 /// Tries in all where somebody else changes the same operation.
 pub const TRIES: usize = 8;
@@ -24,9 +24,9 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// An operation as it is stored.
+    /// An operation as it is stored. A challenge from which the payer is back is no answer any more.
     pub fn stored(operation: Operation) -> Self {
-        let answer = answer_of(&operation);
+        let answer = answer_of(&operation).filter(|_| operation.returned_at.is_none());
         Self { operation, answer }
     }
 }
@@ -40,30 +40,38 @@ impl Operations {
         seen: &Operation,
         answer: Option<Answer>,
     ) -> Result<Settled, OperationError> {
-        for _ in 1..TRIES {
-            match self.try_to_settle(seen, answer.as_ref()).await {
-                Ok(Some(settled)) => return Ok(settled),
-                Ok(None) => {}
-                Err(error) if error.is_race() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.try_to_settle(seen, answer.as_ref()).await?.ok_or_else(|| StoreError::Retry.into())
+        self.settle_as(seen, answer, None).await
     }
 
-    /// `None` where somebody else was faster, and another look is needed.
+    /// The same with an audit entry of somebody who says so, in the transaction that writes it.
+    pub(super) async fn settle_as(
+        &self,
+        seen: &Operation,
+        answer: Option<Answer>,
+        actor: Option<&Actor>,
+    ) -> Result<Settled, OperationError> {
+        let settle = || self.try_to_settle(seen, answer.as_ref(), actor);
+        storage::until_won(TRIES, OperationError::is_race, settle).await
+    }
+
     async fn try_to_settle(
         &self,
         seen: &Operation,
         answer: Option<&Answer>,
-    ) -> Result<Option<Settled>, OperationError> {
+        actor: Option<&Actor>,
+    ) -> Result<Settled, OperationError> {
         let mut transaction = self.core.store.begin().await?;
         let mut operation = find(&mut *transaction, seen).await?;
         let state = answer.map_or(OperationState::NotMade, state_of);
         let outdated = answer.is_none() && operation.version != seen.version;
+        // Only who knows of a return can say that the payer has to go to the issuer again.
+        let outdated = outdated
+            || (state == OperationState::Challenged
+                && operation.returned_at.is_some()
+                && seen.returned_at.is_none());
         if outdated || !operation.state.is_open() || rank(state) < rank(operation.state) {
             contradiction(&operation, state);
-            return Ok(Some(Settled::stored(operation)));
+            return Ok(Settled::stored(operation));
         }
         let text = answer.map(serde_json::to_string).transpose().unwrap_or_default().unwrap_or_default();
         let is_news = state != operation.state || text != operation.answer;
@@ -72,16 +80,24 @@ impl Operations {
         operation.answer = text;
         operation.inquire_at = next_inquiry(&operation, now);
         operation.settled_at = (!state.is_open()).then_some(now);
+        operation.returned_at = None;
+        operation.unheard_at = None;
         if !transaction.update_operation(operation.clone()).await? {
-            return Ok(None);
+            return Err(StoreError::Retry.into());
         }
         operation.version += 1;
+        if let Some(actor) = actor {
+            let action =
+                if state == OperationState::Approved { "operation.approve" } else { "operation.decline" };
+            let entry = self.core.entry(actor, action, operation.id.as_str(), Outcome::Done);
+            transaction.add_audit(entry).await?;
+        }
         if is_news {
             self.erase_code(&mut *transaction, &operation).await?;
             self.owner(operation.owner)?.settled(&self.core, &mut *transaction, &operation, answer).await?;
         }
         transaction.commit().await?;
-        Ok(Some(Settled { operation, answer: answer.cloned() }))
+        Ok(Settled { operation, answer: answer.cloned() })
     }
 
     /// A security code must not outlive the answer to the authorisation that it was there for (PCI DSS, 3.3.1). One

@@ -3,7 +3,7 @@
 use tracing::Instrument as _;
 
 use super::run::in_time;
-use super::settle::{Settled, answer_of};
+use super::settle::Settled;
 use super::{OperationError, Operations};
 use crate::gateways::{Answer, Decline, FollowUp};
 use crate::model::{Operation, OperationId, OperationState};
@@ -38,8 +38,11 @@ impl Operations {
 
     async fn free(&self, mut operation: Operation, reference: String) -> Result<Settled, OperationError> {
         let gateway = self.gateway(&operation)?;
-        // Who has changed it since is asking the gateway about it just now: then nothing is freed.
-        operation.inquire_at = self.core.now().plus(gateway.patience().inquiry);
+        let now = self.core.now();
+        // Who has changed it since is asking the gateway about it just now: then nothing is freed. And who comes back
+        // from the issuer from here on comes too late, until the gateway has answered.
+        operation.inquire_at = now.plus(gateway.patience().inquiry);
+        operation.returned_at = Some(now);
         let mut transaction = self.core.store.begin().await?;
         if !transaction.update_operation(operation.clone()).await? {
             return Ok(Settled::stored(operation));
@@ -52,7 +55,7 @@ impl Operations {
             original_reference: reference.clone(),
             amount: operation.amount,
         };
-        let known = super::run::known(&mut *self.core.store.read().await?, &operation).await?;
+        let known = super::run::known(&mut *self.core.store.read().await?, &operation, now).await?;
         let answer = match in_time(&*gateway, gateway.void(&follow_up)).await {
             Ok(Answer::Approved(_)) => {
                 let resolution = LEFT.to_owned();
@@ -63,7 +66,7 @@ impl Operations {
         };
         match answer {
             Some(answer) => self.settle(&operation, Some(answer)).await,
-            None => Ok(Settled { answer: answer_of(&operation), operation }),
+            None => Ok(Settled::stored(operation)),
         }
     }
 }

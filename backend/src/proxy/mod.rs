@@ -6,7 +6,7 @@ mod fill;
 pub mod hosts;
 mod queue;
 mod request;
-mod scan;
+pub(crate) mod scan;
 mod send;
 mod smart;
 mod store;

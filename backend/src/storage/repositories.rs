@@ -337,6 +337,11 @@ pub trait Operations {
     async fn update_operation(&mut self, operation: Operation) -> Result<bool>;
     /// Open operations of all merchants whose inquiry is due, longest due first; feeds the inquirer.
     async fn due_operations(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Operation>>;
+    /// Open operations that were called for, of one merchant or of all, oldest first; for the operator, who settles
+    /// them by hand.
+    async fn open_operations(&mut self, merchant: Option<MerchantId>, page: Page) -> Result<Vec<Operation>>;
+    /// An operation, whosever it is; for the operator alone.
+    async fn lookup_operation(&mut self, id: OperationId) -> Result<Option<Operation>>;
 }
 
 /// The book of the acquirer simulator. It plays another company's: it knows operations, and no merchants.

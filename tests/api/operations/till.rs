@@ -1,11 +1,12 @@
 //! What the tests of operations share: a merchant in test mode with operations of its own, whose owner writes down
 //! what it is told.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use backend::core::{Actor, Core};
-use backend::gateways::{Answer, Credential, Order, Payer};
+use backend::gateways::{Answer, Credential, Gateway, Order, Payer};
 use backend::model::{
     Card, CardId, LedgerEntry, Mode, Money, Operation, OperationId, OperationKind, OperationState, OwnerKind,
 };
@@ -26,6 +27,9 @@ pub const GOOD: &str = NUMBER;
 pub const CHALLENGED: &str = "5123817234060000";
 /// A test card whose expiry chooses the refusal.
 pub const REFUSED: &str = "4302912837020000";
+
+/// The name of a gateway for live payments.
+pub const MAIN: &str = "main";
 
 /// What an owner was told, in order.
 pub type Told = Vec<(OperationId, OperationState)>;
@@ -68,9 +72,16 @@ impl Owner for Notes {
 impl Till {
     /// Over a server.
     pub fn open(app: TestApp) -> Self {
+        Self::open_with(app, None)
+    }
+
+    /// Over a server with a gateway for live payments, [`MAIN`].
+    pub fn open_with(app: TestApp, main: Option<Arc<dyn Gateway>>) -> Self {
         let told = Arc::new(Mutex::new(Told::new()));
         let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(Notes(Arc::clone(&told)))];
-        let gateways = [(SANDBOX.to_owned(), Arc::<_>::clone(&app.app.sandbox) as Arc<_>)].into();
+        let mut gateways: BTreeMap<String, Arc<dyn Gateway>> =
+            [(SANDBOX.to_owned(), Arc::<_>::clone(&app.app.sandbox) as Arc<_>)].into();
+        gateways.extend(main.map(|main| (MAIN.to_owned(), main)));
         let operations = Operations::new(app.app.core.clone(), gateways, Routes::default(), owners);
         Self { app, operations: Arc::new(operations), told }
     }
@@ -102,6 +113,12 @@ impl Till {
     /// A new operation of a mode by a gateway of this name.
     pub async fn begin_by(&self, kind: OperationKind, mode: Mode, gateway: &str) -> Operation {
         self.begun(Plan { mode, gateway: gateway.to_owned(), ..self.plan(kind) }).await
+    }
+
+    /// A live sale by [`MAIN`] with a card that is not stored.
+    pub async fn live_sale(&self) -> Settled {
+        let operation = self.begin_by(OperationKind::Sale, Mode::Live, MAIN).await;
+        self.charge(&operation, GOOD, "12/30").await
     }
 
     fn plan(&self, kind: OperationKind) -> Plan<'static> {
@@ -152,6 +169,19 @@ impl Till {
         self.operations.follow_up(operation).await.unwrap()
     }
 
+    /// A capture, void or refund of a live payment.
+    pub async fn live_follow_up(&self, kind: OperationKind, parent: &Operation) -> Settled {
+        let parent = Some(parent.id.clone());
+        let plan = Plan { mode: Mode::Live, gateway: MAIN.to_owned(), parent, ..self.plan(kind) };
+        self.operations.follow_up(self.begun(plan).await).await.unwrap()
+    }
+
+    /// The operation of an id.
+    pub async fn by_id(&self, id: &OperationId) -> Operation {
+        let mut transaction = self.app.app.core.store.read().await.unwrap();
+        transaction.find_operation(self.app.id.clone(), id.clone()).await.unwrap().unwrap()
+    }
+
     /// A stored card of the merchant in test mode, with a code.
     pub async fn card(&self, number: &str) -> Card {
         let body = json!({ "card_number": number, "card_holder": "Ada King", "card_expiry": "06-2031", "cvv": "123" });
@@ -174,8 +204,7 @@ impl Till {
 
     /// The operation as it is stored.
     pub async fn stored(&self, operation: &Operation) -> Operation {
-        let mut transaction = self.app.app.core.store.read().await.unwrap();
-        transaction.find_operation(self.app.id.clone(), operation.id.clone()).await.unwrap().unwrap()
+        self.by_id(&operation.id).await
     }
 
     /// What the simulator's book says.

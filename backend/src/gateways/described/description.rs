@@ -1,70 +1,19 @@
-//! The file of a described gateway: its calls as templates, its answers as conditions and values. Everything is
-//! compiled once when it is read, so that a mistake is told at start.
+//! A described gateway: its calls as templates, its answers as conditions and values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::file::{Call, File, Reading, secret};
 use crate::gateways::Patience;
 use crate::model::OperationKind;
 
-/// The names of calls.
-const CALLS: [&str; 10] = [
-    "authorize",
-    "verify",
-    "complete",
-    "capture",
-    "void",
-    "refund",
-    "inquire_charge",
-    "inquire_capture",
-    "inquire_void",
-    "inquire_refund",
-];
-/// What templates of calls may name.
-const FACTS: [&str; 17] = [
-    "operation",
-    "kind",
-    "minor",
-    "amount",
-    "currency",
-    "takes",
-    "order",
-    "description",
-    "credential",
-    "reason",
-    "scheme_reference",
-    "payer",
-    "return_url",
-    "card",
-    "reference",
-    "original_reference",
-    "returned",
-];
-/// The values that an answer gives, each a template.
-pub const VALUES: [&str; 13] = [
-    "reference",
-    "approval_code",
-    "rrn",
-    "scheme_reference",
-    "bank_code",
-    "resolution",
-    "message",
-    "cvv_check",
-    "address_check",
-    "zip_check",
-    "authenticated",
-    "challenge_url",
-    "challenge_method",
-];
 /// What stays as it is in a part of an address.
 const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The escape of values in a template that is an address.
@@ -82,81 +31,10 @@ pub struct DescriptionError {
 
 /// A described gateway.
 pub struct Description {
-    file: File,
-    base: Url,
-    secrets: BTreeMap<String, Zeroizing<String>>,
-    engine: Environment<'static>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// Where all addresses begin.
-    base: String,
-    /// How long a call is waited for.
-    #[serde(default = "usual_timeout")]
-    timeout_ms: u64,
-    /// What the gateway has not heard of after so long, it never will.
-    #[serde(default = "usual_certain")]
-    certain_ms: u64,
-    /// Names of secrets and the files that hold them.
-    #[serde(default)]
-    secrets: BTreeMap<String, PathBuf>,
-    /// Headers of every call.
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    /// Calls that are sent again, with the same idempotency key, in place of an inquiry.
-    #[serde(default)]
-    repeats: Vec<String>,
-    /// The calls.
-    calls: BTreeMap<String, Call>,
-    /// Answers by the names that calls give.
-    answers: BTreeMap<String, Reading>,
-    /// The gateway's reasons and the resolutions that they mean; `default` for all others.
-    #[serde(default)]
-    resolutions: BTreeMap<String, String>,
-}
-
-/// One call.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Call {
-    /// The method of HTTP.
-    #[serde(default = "post")]
-    pub method: String,
-    /// The address, from `base` on.
-    path: String,
-    /// Headers beside those of every call, or in their place; one that comes out empty is left out.
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    /// The body as JSON.
-    json: Option<String>,
-    /// The body as a form; fields that come out empty are left out.
-    #[serde(default)]
-    form: BTreeMap<String, String>,
-    /// How its answer is read.
-    pub answer: String,
-}
-
-/// How an answer is read: the first condition that holds decides.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reading {
-    /// Of inquiries: the gateway never heard of the operation.
-    pub unheard: Option<String>,
-    /// Done.
-    pub approved: Option<String>,
-    /// The payer has to go to the issuer.
-    pub challenged: Option<String>,
-    /// Taken, and told later.
-    pub pending: Option<String>,
-    /// Refused.
-    pub declined: Option<String>,
-    /// An expression that gives the fields of a challenge.
-    pub challenge_params: Option<String>,
-    /// What the answer says, by our names.
-    #[serde(default)]
-    pub values: BTreeMap<String, String>,
+    pub(super) file: File,
+    pub(super) base: Url,
+    pub(super) secrets: BTreeMap<String, Zeroizing<String>>,
+    pub(super) engine: Environment<'static>,
 }
 
 impl Description {
@@ -204,8 +82,9 @@ impl Description {
         self.file.calls.get(name)
     }
 
-    /// The inquiry about an operation: a call of its own, or the same call again.
-    pub fn inquiry(&self, kind: OperationKind) -> Option<&Call> {
+    /// The inquiry about an operation of an age: a call of its own, or the same call again while the gateway is sure
+    /// to know its key. What the gateway has taken and tells later is not sent again.
+    pub fn inquiry(&self, kind: OperationKind, age: Duration, is_pending: bool) -> Option<&Call> {
         let (inquiry, call) = match kind {
             OperationKind::Authorize | OperationKind::Sale | OperationKind::Verify => {
                 ("inquire_charge", None)
@@ -214,8 +93,17 @@ impl Description {
             OperationKind::Void => ("inquire_void", Some("void")),
             OperationKind::Refund => ("inquire_refund", Some("refund")),
         };
-        let again = call.filter(|name| self.file.repeats.iter().any(|repeated| repeated == name));
+        let longest = self.file.repeats_for_ms.map(Duration::from_millis);
+        let repeats = !is_pending && longest.is_some_and(|longest| age < longest);
+        let again = call.filter(|name| repeats && self.file.repeats.iter().any(|repeated| repeated == name));
         self.call(inquiry).or_else(|| self.call(again?))
+    }
+
+    /// Whether one of the fields came back that `complete` needs.
+    pub fn takes_return(&self, returned: &[(String, String)]) -> bool {
+        let Some(call) = self.call("complete") else { return false };
+        let needs = |name: &String| call.returns.contains(name);
+        call.returns.is_empty() || returned.iter().any(|(name, _)| needs(name))
     }
 
     /// How an answer is read.
@@ -237,7 +125,9 @@ impl Description {
     /// How long the gateway is waited for.
     pub fn patience(&self) -> Patience {
         let call = Duration::from_millis(self.file.timeout_ms);
-        Patience { call, inquiry: call, certain: Duration::from_millis(self.file.certain_ms) }
+        let certain = Duration::from_millis(self.file.certain_ms);
+        let again = Duration::from_millis(self.file.unheard_again_ms);
+        Patience { call, inquiry: call, certain, again }
     }
 
     /// The secrets as templates see them.
@@ -297,94 +187,6 @@ impl Description {
     pub fn text(&self, template: &str, facts: &Value) -> Result<String, minijinja::Error> {
         self.engine.render_str(template, facts)
     }
-
-    fn check(&self) -> Result<(), String> {
-        let file = &self.file;
-        if self.base.cannot_be_a_base() || self.base.host_str().is_none() || !self.base.path().ends_with('/')
-        {
-            return Err("base has to be an address that ends with a slash".to_owned());
-        }
-        if !(100..=15_000).contains(&file.timeout_ms) || file.certain_ms < file.timeout_ms * 2 {
-            return Err("timeout_ms has to be 100 to 15000, certain_ms at least twice as much".to_owned());
-        }
-        if !file.calls.contains_key("authorize") {
-            return Err("calls.authorize is missing".to_owned());
-        }
-        for (name, template) in &file.headers {
-            self.check_template(&format!("headers.{name}"), template)?;
-        }
-        for name in &file.repeats {
-            if !["capture", "void", "refund"].contains(&name.as_str()) {
-                return Err(format!("repeats: {name} is none of capture, void, refund"));
-            }
-        }
-        for (name, call) in &file.calls {
-            self.check_call(name, call)?;
-        }
-        file.answers.iter().try_for_each(|(name, reading)| self.check_reading(name, reading))
-    }
-
-    fn check_call(&self, name: &str, call: &Call) -> Result<(), String> {
-        if !CALLS.contains(&name) {
-            return Err(format!("calls.{name}: there are {}", CALLS.join(", ")));
-        }
-        if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&call.method.as_str()) {
-            return Err(format!("calls.{name}.method is no method of HTTP"));
-        }
-        if call.json.is_some() && !call.form.is_empty() {
-            return Err(format!("calls.{name} has two bodies"));
-        }
-        if !self.file.answers.contains_key(&call.answer) {
-            return Err(format!("calls.{name}.answer names no table of answers"));
-        }
-        let texts = call.headers.values().chain(call.form.values()).chain(&call.json).chain([&call.path]);
-        for template in texts {
-            self.check_template(&format!("calls.{name}"), template)?;
-        }
-        Ok(())
-    }
-
-    fn check_template(&self, place: &str, template: &str) -> Result<(), String> {
-        let wrong = |error: minijinja::Error| format!("{place}: {error}");
-        let names = self.engine.template_from_str(template).map_err(wrong)?.undeclared_variables(true);
-        for name in names {
-            let (first, rest) = name.split_once('.').unwrap_or((&name, ""));
-            let known = FACTS.contains(&first) || (first == "secrets" && self.secrets.contains_key(rest));
-            if !known {
-                return Err(format!(
-                    "{place}: {name} is not known; there are secrets and {}",
-                    FACTS.join(", ")
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_reading(&self, name: &str, reading: &Reading) -> Result<(), String> {
-        let Reading { unheard, approved, challenged, pending, declined, challenge_params, values } = reading;
-        let place = format!("answers.{name}");
-        for expression in
-            [unheard, approved, challenged, pending, declined, challenge_params].into_iter().flatten()
-        {
-            let compiled = self.engine.compile_expression(expression);
-            let names = compiled.map_err(|error| format!("{place}: {error}"))?.undeclared_variables(false);
-            check_answer_names(&place, names)?;
-        }
-        for (value, template) in values {
-            if !VALUES.contains(&value.as_str()) {
-                return Err(format!("{place}.values.{value}: there are {}", VALUES.join(", ")));
-            }
-            let parsed =
-                self.engine.template_from_str(template).map_err(|error| format!("{place}: {error}"))?;
-            check_answer_names(&place, parsed.undeclared_variables(false))?;
-        }
-        Ok(())
-    }
-}
-
-fn check_answer_names(place: &str, names: impl IntoIterator<Item = String>) -> Result<(), String> {
-    let strange = names.into_iter().find(|name| !["http", "body"].contains(&name.as_str()));
-    strange.map_or(Ok(()), |name| Err(format!("{place}: {name} is not known; there are http and body")))
 }
 
 fn engine() -> Environment<'static> {
@@ -405,31 +207,6 @@ fn engine() -> Environment<'static> {
     engine
 }
 
-fn secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err("the file may be read by others than its owner".to_owned());
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| error.to_string())?);
-    let line = text.trim_end_matches(['\r', '\n']);
-    if line.is_empty() || line.contains('\n') {
-        return Err("the file has to hold one line".to_owned());
-    }
-    Ok(Zeroizing::new(line.to_owned()))
-}
-
-fn post() -> String {
-    "POST".to_owned()
-}
-
-const fn usual_timeout() -> u64 {
-    15_000
-}
-
-const fn usual_certain() -> u64 {
-    120_000
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,40 +220,6 @@ mod tests {
         [answers.payment]
         approved = "http == 200"
     "#;
-
-    fn problem(text: &str) -> String {
-        Description::parse(text, BTreeMap::new()).map(drop).unwrap_err().problem
-    }
-
-    #[test]
-    fn a_mistake_is_told_when_the_file_is_read() {
-        assert!(Description::parse(SMALL, BTreeMap::new()).is_ok());
-        for (from, to, told) in [
-            ("v1/\"", "v1\"", "ends with a slash"),
-            ("[calls.authorize]", "[calls.autorize]", "calls.authorize is missing"),
-            ("{{ minor }}", "{{ miner }}", "miner is not known"),
-            ("{{ minor }}", "{{ minor ", "calls.authorize: "),
-            ("{{ minor }}", "{{ secrets.key }}", "secrets.key is not known"),
-            ("http == 200", "status == 200", "status is not known"),
-            ("http == 200", "http ==", "answers.payment: "),
-            ("\"payment\"", "\"other\"", "names no table"),
-            ("path =", "pfad =", "unknown field"),
-            ("base =", "repeats = [\"authorize\"]\nbase =", "none of capture"),
-            ("base =", "timeout_ms = 20000\nbase =", "timeout_ms has to be"),
-            ("base =", "certain_ms = 20000\nbase =", "at least twice"),
-            ("path =", "method = \"FETCH\"\npath =", "no method of HTTP"),
-            ("path =", "json = \"{}\"\npath =", "two bodies"),
-            (
-                "[answers.payment]",
-                "[calls.pay]\npath = \"\"\nanswer = \"payment\"\n[answers.payment]",
-                "calls.pay",
-            ),
-            ("approved =", "values = { colour = \"\" }\napproved =", "values.colour"),
-        ] {
-            let told_of = problem(&SMALL.replacen(from, to, 1));
-            assert!(told_of.contains(told), "{to}: {told_of}");
-        }
-    }
 
     #[test]
     fn addresses_stay_within_the_base() {
@@ -497,15 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_its_owners_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        std::fs::write(&path, "s3cret\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(secret(&path).unwrap_err().contains("owner"));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(secret(&path).unwrap().as_str(), "s3cret");
-        std::fs::write(&path, "two\nlines\n").unwrap();
-        assert!(secret(&path).unwrap_err().contains("one line"));
+    fn what_is_old_or_pending_is_not_sent_again() {
+        let text = SMALL.replacen("base =", "repeats = [\"refund\"]\nrepeats_for_ms = 3600000\nbase =", 1);
+        let refund = "[calls.refund]\npath = \"refunds\"\nanswer = \"payment\"\n[answers.payment]";
+        let text = text.replacen("[answers.payment]", refund, 1);
+        let description = Description::parse(&text, BTreeMap::new()).unwrap();
+        let inquiry = |minutes, is_pending| {
+            let age = Duration::from_mins(minutes);
+            description.inquiry(OperationKind::Refund, age, is_pending).is_some()
+        };
+        assert!(inquiry(59, false) && !inquiry(60, false) && !inquiry(59, true));
+        let asked = "[calls.inquire_refund]\npath = \"refunds\"\nanswer = \"payment\"\n[answers.payment]";
+        let text = text.replacen("[answers.payment]", asked, 1);
+        let description = Description::parse(&text, BTreeMap::new()).unwrap();
+        for (age, is_pending) in [(Duration::ZERO, false), (Duration::MAX, true)] {
+            let call = description.inquiry(OperationKind::Refund, age, is_pending).unwrap();
+            assert!(std::ptr::eq(call, description.call("inquire_refund").unwrap()));
+        }
     }
 }

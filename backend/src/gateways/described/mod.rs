@@ -3,25 +3,31 @@
 //! places, which are replaced in the finished body.
 
 mod body;
+mod check;
+mod clean;
 mod description;
+mod file;
 mod reading;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use minijinja::Value;
 use minijinja::value::merge_maps;
+use url::Url;
 use zeroize::Zeroizing;
 
 pub use description::{Description, DescriptionError};
 
 use super::{Answer, CardInUse, Decline, FollowUp, Gateway, Known, Order, Patience, Unknown};
+use crate::capture::take::allowed_scheme;
 use crate::crypto::entropy::Entropy;
 use crate::model::{Money, OperationId, OperationKind};
 use crate::outgoing::Outgoing;
 use body::Marks;
-use description::Call;
+use file::Call;
 
 /// The longest answer that is read.
 const LONGEST_ANSWER: usize = 256 * 1024;
@@ -60,6 +66,10 @@ impl Described {
         self.run(call, facts, Some((&marks, card))).await
     }
 
+    fn inquiry(&self, known: &Known) -> Option<&Call> {
+        self.description.inquiry(known.kind, known.age, known.is_pending)
+    }
+
     async fn follow_up(
         &self,
         name: &'static str,
@@ -73,6 +83,8 @@ impl Described {
             amount: asked.amount,
             reference: None,
             original_reference: Some(asked.original_reference.clone()),
+            age: Duration::ZERO,
+            is_pending: false,
         };
         self.run(call, of_known(&known), None).await
     }
@@ -85,8 +97,7 @@ impl Described {
         card: Option<(&Marks, &CardInUse<'_>)>,
     ) -> Result<Answer, Unknown> {
         let answered = self.exchange(call, facts, card).await?;
-        let answer =
-            reading::read(&self.description, call, &answered, card.map(|(_, card)| card.number.digits()))?;
+        let answer = reading::read(&self.description, call, &answered, card.map(|(_, card)| card))?;
         answer
             .ok_or_else(|| Unknown(format!("an answer with status {} that is not described", answered.http)))
     }
@@ -99,6 +110,7 @@ impl Described {
     ) -> Result<reading::Answered, Unknown> {
         let broken =
             |error: minijinja::Error| Unknown(format!("the description does not fit: {:?}", error.kind()));
+        let asked = facts.clone();
         let facts = merge_maps([facts, self.description.secrets()]);
         let url = self.description.url(call, &facts).map_err(broken)?;
         let url = url.ok_or_else(|| Unknown("the address would leave the gateway's".to_owned()))?;
@@ -111,7 +123,7 @@ impl Described {
         let sent =
             self.outgoing.exchange((&call.method, &url), &headers, body.as_bytes().to_vec(), LONGEST_ANSWER);
         let fetched = sent.await.map_err(|error| Unknown(error.to_string()))?;
-        Ok(reading::Answered::new(fetched.status, &fetched.body))
+        Ok(reading::Answered::new(fetched.status, &fetched.body, &asked))
     }
 }
 
@@ -133,12 +145,19 @@ impl Gateway for Described {
         self.charge("verify", order, card).await
     }
 
+    fn takes_return(&self, returned: &[(String, String)]) -> bool {
+        self.description.takes_return(returned)
+    }
+
     async fn complete_authentication(
         &self,
         known: &Known,
         returned: &[(String, String)],
     ) -> Result<Answer, Unknown> {
-        let Some(call) = self.description.call("complete") else { return Ok(not_described()) };
+        // Nobody is sent to the issuer without it, so there is nothing to be said of the payment.
+        let Some(call) = self.description.call("complete") else {
+            return Err(Unknown("the gateway's description has no call after the issuer".to_owned()));
+        };
         let returned =
             Value::from_pairs(returned.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let facts = merge_maps([of_known(known), Value::from_pairs([("returned", returned)])]);
@@ -157,8 +176,12 @@ impl Gateway for Described {
         self.follow_up("refund", OperationKind::Refund, follow_up).await
     }
 
+    fn can_inquire(&self, known: &Known) -> bool {
+        self.inquiry(known).is_some()
+    }
+
     async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown> {
-        let Some(call) = self.description.inquiry(known.kind) else {
+        let Some(call) = self.inquiry(known) else {
             return Err(Unknown("the gateway's description has no inquiry for this".to_owned()));
         };
         let answered = self.exchange(call, of_known(known), None).await?;
@@ -207,9 +230,23 @@ fn of_order(order: &Order) -> Value {
         ("reason", Value::from(reason)),
         ("scheme_reference", Value::from(scheme_reference.unwrap_or_default())),
         ("payer", payer),
-        ("return_url", Value::from(order.return_url.as_deref().unwrap_or_default())),
+        ("return_url", Value::from(way_back(order))),
     ]);
     merge_maps([of_operation(&order.operation, order.amount), facts])
+}
+
+/// Where the issuer sends the payer back to: a place for browsers, by https, or on this machine itself where
+/// somebody tries things out.
+fn way_back(order: &Order) -> &str {
+    let usable = |text: &&str| {
+        Url::parse(text).is_ok_and(|url| {
+            allowed_scheme(&url)
+                && url.username().is_empty()
+                && url.password().is_none()
+                && !shared::digits::holds_card_number(text)
+        })
+    };
+    order.return_url.as_deref().filter(usable).unwrap_or_default()
 }
 
 fn of_known(known: &Known) -> Value {

@@ -1,13 +1,16 @@
 //! Reading a gateway's answer by its description.
 
 use minijinja::Value;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, merge_maps};
 use url::Url;
 
-use super::description::{Call, Description, Reading};
-use crate::gateways::{Answer, Approval, Challenge, Checks, Decline, Unknown};
+use super::check::ASKED;
+use super::clean;
+use super::description::Description;
+use super::file::{Call, Reading};
+use crate::gateways::{Answer, Approval, CardInUse, Challenge, Checks, Decline, Unknown};
 
-/// What a gateway answered.
+/// What a gateway answered, and what it was asked.
 pub struct Answered {
     /// The status of HTTP.
     pub http: u16,
@@ -15,40 +18,51 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// An answer; a body that is no JSON is none.
-    pub fn new(http: u16, body: &[u8]) -> Self {
+    /// An answer to a call with these facts; a body that is no JSON is none.
+    pub fn new(http: u16, body: &[u8], asked: &Value) -> Self {
         let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
         let body = body.map_or(Value::UNDEFINED, |body| Value::from(Serde(&body)));
-        Self { http, facts: Value::from_pairs([("http", Value::from(http)), ("body", body)]) }
+        let asked = ASKED.map(|name| (name, asked.get_attr(name).unwrap_or_default()));
+        let facts = Value::from_pairs([("http", Value::from(http)), ("body", body)]);
+        Self { http, facts: merge_maps([facts, Value::from_pairs(asked)]) }
+    }
+
+    /// With the part that the reading picks out.
+    fn facts(&self, description: &Description, reading: &Reading) -> Result<Value, minijinja::Error> {
+        let Some(expression) = &reading.item else { return Ok(self.facts.clone()) };
+        let item = description.evaluate(expression, &self.facts)?;
+        Ok(merge_maps([self.facts.clone(), Value::from_pairs([("item", item)])]))
     }
 }
 
 /// Whether the answer to an inquiry says that the gateway never heard of the operation.
 pub fn is_unheard(description: &Description, call: &Call, answered: &Answered) -> Result<bool, Unknown> {
     let Some(reading) = description.reading(call) else { return Ok(false) };
-    description.holds(reading.unheard.as_ref(), &answered.facts).map_err(|error| unreadable(&error))
+    let facts = answered.facts(description, reading).map_err(|error| unreadable(&error))?;
+    description.holds(reading.unheard.as_ref(), &facts).map_err(|error| unreadable(&error))
 }
 
-/// What an answer means; `None` where it fits no condition. No value that holds the number is kept.
+/// What an answer means; `None` where it fits no condition. Nothing of the card that the call was made with is kept.
 pub fn read(
     description: &Description,
     call: &Call,
     answered: &Answered,
-    number: Option<&str>,
+    card: Option<&CardInUse<'_>>,
 ) -> Result<Option<Answer>, Unknown> {
     let Some(reading) = description.reading(call) else { return Ok(None) };
-    let told = Told { description, reading, facts: &answered.facts, number };
+    let facts = answered.facts(description, reading).map_err(|error| unreadable(&error))?;
+    let told = Told { description, reading, facts: &facts, card };
     told.answer().map_err(|error| unreadable(&error))
 }
 
-struct Told<'t> {
+struct Told<'t, 'c> {
     description: &'t Description,
     reading: &'t Reading,
     facts: &'t Value,
-    number: Option<&'t str>,
+    card: Option<&'t CardInUse<'c>>,
 }
 
-impl Told<'_> {
+impl Told<'_, '_> {
     fn answer(&self) -> Result<Option<Answer>, minijinja::Error> {
         let holds = |condition: &Option<String>| self.description.holds(condition.as_ref(), self.facts);
         Ok(Some(if holds(&self.reading.approved)? {
@@ -83,7 +97,7 @@ impl Told<'_> {
             reference: self.value("reference")?,
             resolution: self.description.resolution(&self.value("resolution")?),
             bank_code: self.value("bank_code")?,
-            message: self.value("message")?,
+            message: clean::words(&self.text("message")?, self.card),
             checks: self.checks()?,
         })
     }
@@ -96,10 +110,10 @@ impl Told<'_> {
         })
     }
 
-    /// `None` without an address on the web.
+    /// `None` where a payer must not be sent there, or not with these fields.
     fn challenge(&self) -> Result<Option<Challenge>, minijinja::Error> {
-        let Ok(mut url) = Url::parse(&self.value("challenge_url")?) else { return Ok(None) };
-        if !matches!(url.scheme(), "https" | "http") {
+        let Ok(mut url) = Url::parse(&self.text("challenge_url")?) else { return Ok(None) };
+        if !clean::is_for_payers(&url) || clean::holds(url.as_str(), self.card) {
             return Ok(None);
         }
         let method = self.value("challenge_method")?;
@@ -111,6 +125,9 @@ impl Told<'_> {
                 url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
             params.splice(0..0, query);
             url.set_query(None);
+        }
+        if params.iter().any(|(name, value)| clean::is_card_field(name, value, self.card)) {
+            return Ok(None);
         }
         let reference = self.value("reference")?;
         Ok(Some(Challenge { method: method.to_owned(), action: url.to_string(), params, reference }))
@@ -125,11 +142,16 @@ impl Told<'_> {
         fields.try_iter()?.map(|name| Ok((name.to_string(), fields.get_item(&name)?.to_string()))).collect()
     }
 
+    /// A name or a code.
     fn value(&self, name: &str) -> Result<String, minijinja::Error> {
+        Ok(clean::value(self.text(name)?, self.card))
+    }
+
+    /// As the gateway said it.
+    fn text(&self, name: &str) -> Result<String, minijinja::Error> {
         let Some(template) = self.reading.values.get(name) else { return Ok(String::new()) };
         let text = self.description.text(template, self.facts)?.trim().to_owned();
-        let holds_number = self.number.is_some_and(|number| text.contains(number));
-        Ok(if holds_number || text == "none" { String::new() } else { text })
+        Ok(if text == "none" { String::new() } else { text })
     }
 }
 

@@ -59,11 +59,21 @@ pub fn answer(core: &Core, operation: &OperationId, verdict: Verdict) -> String 
     sign(core, operation, verdict.letter())
 }
 
+/// Whether an answer of the issuer came back with the payer, whatever it says.
+pub fn is_answer(fields: &[(String, String)]) -> bool {
+    find(fields).is_some()
+}
+
 /// The verdict that came back with the payer. `None` where nothing came back; what is forged is a failure.
 pub fn returned(core: &Core, operation: &OperationId, fields: &[(String, String)]) -> Option<Verdict> {
-    let (_, pares) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("PaRes"))?;
+    let pares = find(fields)?;
     let proven = read(core, pares).is_some_and(|(about, letter)| about == *operation && letter == "Y");
     Some(if proven { Verdict::Proven } else { Verdict::Failed })
+}
+
+fn find(fields: &[(String, String)]) -> Option<&str> {
+    let found = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("PaRes"));
+    found.map(|(_, value)| value.as_str())
 }
 
 fn sign(core: &Core, operation: &OperationId, letter: &str) -> String {

@@ -201,6 +201,7 @@ impl Gateway for Sandbox {
             call: Duration::from_secs(5),
             inquiry: Duration::from_secs(1),
             certain: Duration::from_secs(7),
+            again: Duration::ZERO,
         }
     }
 
@@ -211,6 +212,10 @@ impl Gateway for Sandbox {
 
     async fn verify(&self, order: &Order, card: &CardInUse<'_>) -> Result<Answer, Unknown> {
         self.charge(order, card, OperationKind::Verify).await
+    }
+
+    fn takes_return(&self, returned: &[(String, String)]) -> bool {
+        acs::is_answer(returned)
     }
 
     async fn complete_authentication(
@@ -232,6 +237,10 @@ impl Gateway for Sandbox {
 
     async fn refund(&self, follow_up: &FollowUp) -> Result<Answer, Unknown> {
         self.serve(&Request::FollowUp(OperationKind::Refund, follow_up)).await
+    }
+
+    fn can_inquire(&self, _known: &Known) -> bool {
+        true
     }
 
     async fn inquire(&self, known: &Known) -> Result<Option<Answer>, Unknown> {

@@ -8,11 +8,11 @@ use super::transaction::PostgresTransaction;
 use crate::model::{
     CardId, MerchantId, Operation, OperationId, OperationKind, OperationState, OwnerKind, Timestamp,
 };
-use crate::storage::{Operations, Result, minor, money};
+use crate::storage::{Operations, Page, Result, minor, money};
 
 const TABLE: &str = "operation";
 const COLUMNS: &str = "id, merchant_id, mode, owner, owner_id, kind, parent_id, card_id, gateway, minor, currency, state, \
-                       answer, version, inquire_at, called_at, created_at, settled_at";
+                       answer, version, inquire_at, called_at, created_at, settled_at, unheard_at, returned_at";
 
 #[async_trait]
 impl Operations for PostgresTransaction {
@@ -41,7 +41,7 @@ impl Operations for PostgresTransaction {
     async fn update_operation(&mut self, operation: Operation) -> Result<bool> {
         let sql =
             "UPDATE operation SET state = $4, answer = $5, inquire_at = $6, called_at = $7, settled_at = $8,
-                       version = version + 1
+                       unheard_at = $9, returned_at = $10, version = version + 1
                    WHERE id = $1 AND merchant_id = $2 AND version = $3";
         let changed = self
             .execute(
@@ -55,6 +55,8 @@ impl Operations for PostgresTransaction {
                     &operation.inquire_at.millis(),
                     &operation.called_at.map(Timestamp::millis),
                     &operation.settled_at.map(Timestamp::millis),
+                    &operation.unheard_at.map(Timestamp::millis),
+                    &operation.returned_at.map(Timestamp::millis),
                 ],
             )
             .await?;
@@ -68,12 +70,27 @@ impl Operations for PostgresTransaction {
         );
         self.all(&sql, &[&now.millis(), &i64::from(limit)]).await?.iter().map(read).collect()
     }
+
+    async fn open_operations(&mut self, merchant: Option<MerchantId>, page: Page) -> Result<Vec<Operation>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM operation WHERE settled_at IS NULL AND called_at IS NOT NULL
+             AND ($1::TEXT IS NULL OR merchant_id = $1) AND id > $2 ORDER BY id LIMIT $3"
+        );
+        let merchant = merchant.as_ref().map(MerchantId::as_str);
+        let after = page.after.unwrap_or_default();
+        self.all(&sql, &[&merchant, &after, &i64::from(page.limit)]).await?.iter().map(read).collect()
+    }
+
+    async fn lookup_operation(&mut self, id: OperationId) -> Result<Option<Operation>> {
+        let sql = format!("SELECT {COLUMNS} FROM operation WHERE id = $1");
+        self.one(&sql, &[&id.as_str()]).await?.as_ref().map(read).transpose()
+    }
 }
 
 async fn insert(t: &PostgresTransaction, operation: &Operation) -> Result<()> {
     let sql = format!(
         "INSERT INTO operation ({COLUMNS})
-         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18) ON CONFLICT DO NOTHING"
+         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20) ON CONFLICT DO NOTHING"
     );
     t.add(
         &sql,
@@ -96,6 +113,8 @@ async fn insert(t: &PostgresTransaction, operation: &Operation) -> Result<()> {
             &operation.called_at.map(Timestamp::millis),
             &operation.created_at.millis(),
             &operation.settled_at.map(Timestamp::millis),
+            &operation.unheard_at.map(Timestamp::millis),
+            &operation.returned_at.map(Timestamp::millis),
         ],
     )
     .await
@@ -121,5 +140,7 @@ fn read(row: &Row) -> Result<Operation> {
         called_at: row.maybe_time(15)?,
         created_at: row.time(16)?,
         settled_at: row.maybe_time(17)?,
+        unheard_at: row.maybe_time(18)?,
+        returned_at: row.maybe_time(19)?,
     })
 }

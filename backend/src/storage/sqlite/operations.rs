@@ -8,11 +8,11 @@ use super::threads::SqliteTransaction;
 use crate::model::{
     CardId, MerchantId, Operation, OperationId, OperationKind, OperationState, OwnerKind, Timestamp,
 };
-use crate::storage::{Operations, Result, StoreError, minor, money};
+use crate::storage::{Operations, Page, Result, StoreError, minor, money};
 
 const TABLE: &str = "operation";
 const COLUMNS: &str = "id, merchant_id, mode, owner, owner_id, kind, parent_id, card_id, gateway, minor, currency, state, \
-                       answer, version, inquire_at, called_at, created_at, settled_at";
+                       answer, version, inquire_at, called_at, created_at, settled_at, unheard_at, returned_at";
 
 #[async_trait]
 impl Operations for SqliteTransaction {
@@ -52,7 +52,7 @@ impl Operations for SqliteTransaction {
         self.run(move |c| {
             let changed = c.execute(
                 "UPDATE operation SET state = ?4, answer = ?5, inquire_at = ?6, called_at = ?7, settled_at = ?8,
-                     version = version + 1
+                     unheard_at = ?9, returned_at = ?10, version = version + 1
                  WHERE id = ?1 AND merchant_id = ?2 AND version = ?3",
                 params![
                     operation.id.as_str(),
@@ -63,6 +63,8 @@ impl Operations for SqliteTransaction {
                     operation.inquire_at.millis(),
                     operation.called_at.map(Timestamp::millis),
                     operation.settled_at.map(Timestamp::millis),
+                    operation.unheard_at.map(Timestamp::millis),
+                    operation.returned_at.map(Timestamp::millis),
                 ],
             )?;
             Ok(changed == 1)
@@ -82,12 +84,36 @@ impl Operations for SqliteTransaction {
         })
         .await
     }
+
+    async fn open_operations(&mut self, merchant: Option<MerchantId>, page: Page) -> Result<Vec<Operation>> {
+        self.run(move |c| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM operation WHERE settled_at IS NULL AND called_at IS NOT NULL
+                 AND (?1 IS NULL OR merchant_id = ?1) AND id > ?2 ORDER BY id LIMIT ?3"
+            );
+            let mut statement = c.prepare_cached(&sql)?;
+            let merchant = merchant.as_ref().map(MerchantId::as_str);
+            let after = page.after.unwrap_or_default();
+            let rows = statement.query_map(params![merchant, after, page.limit], |row| Ok(read(row)))?;
+            rows.map(|row| row?).collect()
+        })
+        .await
+    }
+
+    async fn lookup_operation(&mut self, id: OperationId) -> Result<Option<Operation>> {
+        self.run(move |c| {
+            let sql = format!("SELECT {COLUMNS} FROM operation WHERE id = ?1");
+            let mut statement = c.prepare_cached(&sql)?;
+            statement.query_row([id.as_str()], |row| Ok(read(row))).optional()?.transpose()
+        })
+        .await
+    }
 }
 
 fn insert(c: &Connection, operation: &Operation) -> Result<()> {
     let sql = format!(
         "INSERT INTO operation ({COLUMNS})
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
     );
     c.execute(
         &sql,
@@ -110,6 +136,8 @@ fn insert(c: &Connection, operation: &Operation) -> Result<()> {
             operation.called_at.map(Timestamp::millis),
             operation.created_at.millis(),
             operation.settled_at.map(Timestamp::millis),
+            operation.unheard_at.map(Timestamp::millis),
+            operation.returned_at.map(Timestamp::millis),
         ],
     )?;
     Ok(())
@@ -138,5 +166,7 @@ fn read(row: &Row<'_>) -> Result<Operation> {
         called_at: time(15)?,
         created_at: Timestamp::from_millis(row.get(16)?),
         settled_at: time(17)?,
+        unheard_at: time(18)?,
+        returned_at: time(19)?,
     })
 }
