@@ -106,7 +106,7 @@ async fn an_untouched_log_holds(app: TestApp) {
     assert_eq!(holds(&app).await.sealed, 0);
     let waiting = holds(&app).await.waiting;
     assert!(waiting > 0);
-    app.anonymous.get("/v1/key?user=managed").await.is(401);
+    app.anonymous.with_basic("nobody", "wrong").get("/v1/key?user=managed").await.is(401);
     sealed(&app).await;
     write(&app, &["waits"]).await;
     let report = holds(&app).await;

@@ -97,7 +97,7 @@ async fn survives_a_crash(server: Server) {
     assert!(left.success, "{}", left.err);
     let mut again = Server::start_with(data, database, &[], variables).await;
     let report = until_sealed(&again).await;
-    assert!(report["sealed"].as_u64().unwrap() > 3);
+    assert!(report["sealed"].as_u64().unwrap() >= 3);
     assert!(again.stop().await.0.success());
     if let Some(database) = again.database {
         database.delete().await;
