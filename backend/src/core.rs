@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::access::{Passwords, Tally};
+use crate::audit::AuditKeys;
 use crate::bins::Bins;
 use crate::crypto::Key32;
 use crate::crypto::entropy::Entropy;
@@ -53,6 +54,8 @@ pub struct Core {
     pub root: Arc<dyn RootKey>,
     /// The keys of digests, which a rotation of the root key does not change.
     pub digests: Arc<Digests>,
+    /// The keys of the audit log's digests.
+    pub audit: Arc<AuditKeys>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -167,12 +170,14 @@ impl Core {
         policy: Policy,
     ) -> Self {
         let keyring = Arc::new(Keyring::new(&*entropy));
+        let audit = Arc::new(AuditKeys::of(&digests));
         let digests = Arc::new(digests);
         let passwords = Arc::new(Passwords::new(&*entropy));
         Self {
             store,
             root,
             digests,
+            audit,
             clock,
             entropy,
             keyring,
@@ -197,7 +202,7 @@ impl Core {
     /// An audit entry of something that happens now.
     pub fn entry(&self, actor: &Actor, action: &'static str, object: &str, outcome: Outcome) -> AuditEntry {
         let at = self.now();
-        AuditEntry {
+        let mut entry = AuditEntry {
             id: AuditId::new(at, &*self.entropy),
             merchant: actor.merchant.clone(),
             mode: actor.mode,
@@ -207,7 +212,10 @@ impl Core {
             object: object.to_owned(),
             outcome,
             address: actor.address.clone(),
-        }
+            mac: Vec::new(),
+        };
+        self.audit.mark(&mut entry);
+        entry
     }
 
     /// Records a refusal. That the log cannot be written is told to the operator, not to the caller, who is

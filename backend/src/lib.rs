@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod assets;
+pub mod audit;
 pub mod bins;
 pub mod boot;
 pub mod capture;

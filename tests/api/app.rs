@@ -28,7 +28,7 @@ use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::client::{Answer, Call, Client};
-use crate::database::Database;
+use crate::database::{self, Database};
 
 /// A Visa test number, a Mastercard one, an American Express one.
 pub const NUMBER: &str = "4111111111111111";
@@ -67,6 +67,8 @@ pub struct TestApp {
     pub keys: TempDir,
     /// Where files such as messages are written.
     pub data_dir: PathBuf,
+    /// Its database, where that is PostgreSQL.
+    pub database_url: Option<String>,
     folder: Option<TempDir>,
     _data: TempDir,
 }
@@ -112,7 +114,8 @@ pub async fn on_postgres_with<F: Future<Output = ()>>(
 ) {
     let database = Database::create().await;
     let store = Arc::new(PostgresStore::connect(&database.url).await.unwrap());
-    Box::pin(test(TestApp::over(store, None, change).await)).await;
+    let app = TestApp::over(store, None, change).await;
+    Box::pin(test(TestApp { database_url: Some(database.url.clone()), ..app })).await;
     database.delete().await;
 }
 
@@ -164,6 +167,7 @@ impl TestApp {
             root_key_file,
             keys,
             data_dir: settings.data_dir,
+            database_url: None,
             folder,
             _data: data,
         }
@@ -288,6 +292,14 @@ impl TestApp {
     pub async fn stored_cards(&self, key: &str) -> Vec<Card> {
         let key = self.stored_key(key).await.id;
         self.app.core.store.read().await.unwrap().list_cards(self.id.clone(), key, ALL).await.unwrap()
+    }
+
+    /// Runs statements behind the server's back, on either engine.
+    pub async fn sql(&self, sql: &str) {
+        match &self.database_url {
+            Some(url) => database::execute(url, sql).await,
+            None => rusqlite::Connection::open(self.file()).unwrap().execute_batch(sql).unwrap(),
+        }
     }
 
     /// All bytes of the SQLite file, its log and its index.

@@ -50,6 +50,8 @@ mod account;
 mod ach;
 mod acquirer;
 mod app;
+mod audit;
+mod audit_program;
 mod bins;
 mod brands;
 mod canary;

@@ -215,6 +215,10 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("retrieve_endpoint", "secret_hash"), // SHA-256
         ("invoice_account", "key_hash"),      // SHA-256
         ("proxy_send", "code"),               // under an hourly key
+        ("audit_entry", "mac"),               // HMAC
+        ("audit_seal", "link"),               // HMAC
+        ("audit_head", "link"),               // HMAC
+        ("audit_head", "mac"),                // HMAC
     ];
     let known: BTreeSet<(String, String)> = WrapPlace::ALL
         .into_iter()

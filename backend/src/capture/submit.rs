@@ -10,10 +10,11 @@ use super::CaptureError;
 use super::brands;
 use super::facts::{Facts, FactsCache};
 use super::once::Ticket;
+use crate::audit::AuditKeys;
 use crate::core::{Actor, Core};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
-use crate::model::{CaptureEndpoint, Card, CardId, Issuer, Outcome, Refusal, Shown};
+use crate::model::{AuditEntry, CaptureEndpoint, Card, CardId, Issuer, Outcome, Refusal, Shown};
 use crate::outbox::events;
 use crate::rules::{self, Sight};
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
@@ -270,6 +271,7 @@ impl Job<'_> {
     fn prepare(&self, sorted: &Sorted, attempt: u32) -> Result<Prepared, CaptureError> {
         let late = Late {
             sealer: self.sealer.clone(),
+            audit: Arc::clone(&self.core.audit),
             cvv: self.cvv.clone(),
             code: sorted.cvv.as_ref().map(|code| Zeroizing::new(code.digits().to_owned())),
             members: self.patch_members(sorted),
@@ -403,6 +405,7 @@ struct Prepared {
 /// What a capture brings for a card that exists already. Wiped with its members.
 struct Late {
     sealer: Sealer,
+    audit: Arc<AuditKeys>,
     cvv: Option<Arc<CvvSealer>>,
     code: Option<Zeroizing<String>>,
     members: Option<Zeroizing<String>>,
@@ -421,5 +424,9 @@ impl LateSeal for Late {
         // It was parsed before; parsing again keeps the type's promise without copying the type.
         let code = Cvv::parse(code, None).map_err(|_| CryptoError::Open)?;
         sealer.seal(card, &code).map(Some)
+    }
+
+    fn mark(&self, entry: &mut AuditEntry) {
+        self.audit.mark(entry);
     }
 }

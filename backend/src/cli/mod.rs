@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod audit;
 mod bins;
 mod bound;
 mod idle;
@@ -47,6 +48,9 @@ enum Command {
     /// Look at calls to gateways whose end is not known, and settle them by hand.
     #[command(subcommand)]
     Operation(operation::Command),
+    /// Check the audit log, or print where it ends.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Ask schemes for newer cards.
     #[command(subcommand)]
     Updater(updater::Command),
@@ -76,16 +80,20 @@ pub async fn run() -> ExitCode {
         Command::SaleKey(command) => sale_key::run(command).await,
         Command::Openapi => print(&crate::http::document()),
         Command::Scripts => verify_page::scripts(),
-        Command::VerifyPage(arguments) => {
-            return match verify_page::run(arguments).await {
-                Ok(code) => code,
-                Err(error) => failed(&*error, ExitCode::from(2)),
-            };
-        }
+        Command::Audit(command) => return found(audit::run(command).await),
+        Command::VerifyPage(arguments) => return found(verify_page::run(arguments).await),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error, ExitCode::FAILURE),
+    }
+}
+
+/// How a check ends: 2 where nothing was found out.
+fn found(result: Result<ExitCode, Box<dyn std::error::Error>>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(error) => failed(&*error, ExitCode::from(2)),
     }
 }
 

@@ -20,6 +20,7 @@ use super::CommandResult;
 use super::bound::Bound;
 use super::idle::Idle;
 use crate::access::tally;
+use crate::audit::Sealer;
 use crate::config::{Flags, Settings};
 use crate::{boot, demo, http, root_key};
 
@@ -44,6 +45,8 @@ pub async fn run(flags: Flags) -> CommandResult {
     let inquirer = tokio::spawn(Arc::clone(&app.operations).inquire_for_ever());
     let updater = tokio::spawn(boot::update_for_ever(Arc::clone(&app)));
     let watcher = tokio::spawn(root_key::watch_for_ever(app.core.clone()));
+    let (sealed, seal) = tokio::sync::watch::channel(false);
+    let sealer = tokio::spawn(Sealer::new(app.core.clone()).run(seal));
     let router = http::router(Arc::clone(&app));
     let handle = Handle::new();
     let shop = start_demo(&settings, &app, &router, handle.clone()).await?;
@@ -61,6 +64,9 @@ pub async fn run(flags: Flags) -> CommandResult {
     tally::flush(&app.core).await;
     updater.abort();
     watcher.abort();
+    // Last: what the others wrote is sealed, too.
+    sealed.send_replace(true);
+    sealer.await?;
     tracing::info!("ended");
     Ok(())
 }

@@ -22,7 +22,7 @@ pub mod time;
 pub mod transaction;
 
 pub use access::{ApiKey, Merchant, Scope, Scopes};
-pub use audit::{AuditEntry, Outcome};
+pub use audit::{AuditEntry, AuditRow, Head, Outcome, Seal, WaitingEntries};
 pub use bin::{BinRange, Issuer};
 pub use capture::{CaptureEndpoint, Lock, Refusal};
 pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};

@@ -10,12 +10,13 @@ pub use watch::watch_for_ever;
 use std::collections::BTreeMap;
 
 use crate::access::tokens;
+use crate::audit::AuditKeys;
 use crate::core::{Actor, Core};
 use crate::crypto::entropy::Entropy;
 use crate::crypto::root::{Digests, RootKey, wrapped_version};
 use crate::crypto::{CryptoError, hex, unhex};
-use crate::model::Outcome;
-use crate::storage::{Store, StoreError, WrapPlace};
+use crate::model::{Head, Outcome, Timestamp};
+use crate::storage::{Store, StoreError, Transaction, WrapPlace};
 
 /// The fact under which the root key's check value is kept.
 pub const CHECK: &str = "root_key.check";
@@ -64,10 +65,27 @@ pub async fn fit(
     root.verify(&bytes_of(&check))?;
     let digests = match transaction.fact(DIGESTS).await? {
         Some(known) => known,
-        None => transaction.add_fact(DIGESTS, hex(&Digests::generate(root, entropy)?)).await?,
+        None => add_digests(&mut *transaction, root, entropy).await?,
     };
     transaction.commit().await?;
     Ok(Digests::open(root, &bytes_of(&digests))?)
+}
+
+/// Makes the key of digests, and with it the beginning of the audit log: that it is missing later is a break.
+async fn add_digests(
+    transaction: &mut dyn Transaction,
+    root: &dyn RootKey,
+    entropy: &dyn Entropy,
+) -> Result<String, RootKeyError> {
+    let made = Digests::generate(root, entropy)?;
+    let stands = transaction.add_fact(DIGESTS, hex(&made)).await?;
+    // Otherwise another node was faster, here too.
+    if stands == hex(&made) {
+        let keys = AuditKeys::of(&Digests::open(root, &made)?);
+        let first = Head::start(Head::ALL, Timestamp::from_millis(0));
+        transaction.begin_chain(keys.complete(first)).await?;
+    }
+    Ok(stands)
 }
 
 /// All versions that this program has or that wrap a record, oldest first.

@@ -25,7 +25,7 @@ pub struct CaptureSubmission {
     pub lock: Option<Lock>,
     /// What seals for a card that exists already; only the transaction knows which card and patch number.
     pub late: Box<dyn LateSeal>,
-    /// Its audit entry; the object is completed with the card's id.
+    /// Its audit entry; the object is completed with the card's id, and the digest made then.
     pub audit: AuditEntry,
     /// The event that tells of it, where the endpoint asked for one.
     pub event: Option<OutboxEvent>,
@@ -108,6 +108,9 @@ pub trait LateSeal: Send {
 
     /// The security code for this card; `None` where the capture brings none.
     fn cvv(&self, card: &CardId) -> Result<Option<SealedCvv>, crate::crypto::CryptoError>;
+
+    /// Gives an audit entry, now complete, its digest.
+    fn mark(&self, entry: &mut AuditEntry);
 }
 
 /// A capture that is stored and synced.

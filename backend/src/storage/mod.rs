@@ -5,6 +5,7 @@
 
 mod accounts;
 mod bins;
+mod chains;
 mod gateway;
 mod lane;
 mod plan;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 
 pub use accounts::{Accounts, Calls};
 pub use bins::Bins;
+pub use chains::{AuditChains, SealStep};
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
 pub use proxies::{Proxies, Rules};
@@ -112,6 +114,7 @@ pub trait Transaction:
     + Captures
     + Forms
     + Audits
+    + AuditChains
     + Outbox
     + Terms
     + Requests

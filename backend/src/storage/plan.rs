@@ -201,7 +201,9 @@ impl Draft {
             self.known.submits.insert(once.id_hash.clone());
             self.plan.submits.push(once.clone());
         }
-        self.plan.entries.push(AuditEntry { object: stored.card.to_string(), ..submission.audit.clone() });
+        let mut entry = AuditEntry { object: stored.card.to_string(), ..submission.audit.clone() };
+        submission.late.mark(&mut entry);
+        self.plan.entries.push(entry);
         let subject = stored.card.to_string();
         self.plan.events.extend(submission.event.clone().map(|event| OutboxEvent { subject, ..event }));
         Ok(Ok(stored))

@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),
     (15, include_str!("../../../migrations/postgres/0015_endpoint_card_types.sql")),
     (16, include_str!("../../../migrations/postgres/0016_retrieve_rules.sql")),
+    (17, include_str!("../../../migrations/postgres/0017_audit_chain.sql")),
     (18, include_str!("../../../migrations/postgres/0018_operation_waits.sql")),
     (19, include_str!("../../../migrations/postgres/0019_waiting_transactions.sql")),
 ];

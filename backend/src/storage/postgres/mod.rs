@@ -11,6 +11,7 @@ mod bins;
 mod captures;
 mod card_row;
 mod cards;
+mod chains;
 mod codes;
 mod connection;
 mod endpoint_row;

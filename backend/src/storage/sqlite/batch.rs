@@ -83,9 +83,7 @@ fn store_all(
 ) -> Result<Vec<Outcome>> {
     let plan = read(connection, submissions)?.decide(submissions.iter().copied());
     write(connection, &plan)?;
-    for entry in entries {
-        audits::insert(connection, entry)?;
-    }
+    audits::insert(connection, &plan.entries.iter().chain(entries.iter().copied()).collect::<Vec<_>>())?;
     Ok(plan.outcomes)
 }
 
@@ -129,9 +127,6 @@ fn write(connection: &Connection, plan: &Plan) -> Result<()> {
     }
     for cvv in &plan.cvvs {
         cards::put_cvv(connection, cvv)?;
-    }
-    for entry in &plan.entries {
-        audits::insert(connection, entry)?;
     }
     for event in &plan.events {
         outbox::insert(connection, event)?;

@@ -8,6 +8,7 @@ mod batch;
 mod bins;
 mod captures;
 mod cards;
+mod chains;
 mod endpoint_row;
 mod forms;
 mod installation;
@@ -54,6 +55,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (14, include_str!("../../../migrations/sqlite/0014_retrieve.sql")),
     (15, include_str!("../../../migrations/sqlite/0015_endpoint_card_types.sql")),
     (16, include_str!("../../../migrations/sqlite/0016_retrieve_rules.sql")),
+    (17, include_str!("../../../migrations/sqlite/0017_audit_chain.sql")),
     (18, include_str!("../../../migrations/sqlite/0018_operation_waits.sql")),
     (19, include_str!("../../../migrations/sqlite/0019_waiting_transactions.sql")),
 ];
