@@ -347,6 +347,11 @@ impl From<RetrieveError> for ApiError {
             RetrieveError::Invalid(invalid) => invalid.into(),
             RetrieveError::Unknown => Self::not_found(),
             RetrieveError::Taken => Self::new(StatusCode::CONFLICT, "id_taken", "This id is taken."),
+            RetrieveError::PageOnly => Self::new(
+                StatusCode::FORBIDDEN,
+                "page_only",
+                "This retrieve endpoint shows its card on the hosted page alone.",
+            ),
             RetrieveError::Ended(Ended::Expired) => gone("expired", "This retrieve endpoint has expired."),
             RetrieveError::Ended(Ended::UsedUp) => gone("used", "This retrieve endpoint has been used."),
             RetrieveError::Ended(Ended::KeyChanged) => {

@@ -60,6 +60,8 @@ pub trait Keys {
     /// Replaces custody (salt, kdf, wrapped custody) and current version, where the row still has the version
     /// that `key` was read with; counts the row version up. Answers whether it did.
     async fn update_key(&mut self, key: VaultKey) -> Result<bool>;
+    /// Keeps a vault key as it is until the transaction ends. Answers whether its row has this version.
+    async fn hold_key(&mut self, merchant: MerchantId, key: KeyId, row_version: i64) -> Result<bool>;
     /// Deletes the capture endpoints of a vault key: after it no capture can store a card under the key.
     async fn delete_key_endpoints(&mut self, merchant: MerchantId, key: KeyId) -> Result<()>;
     /// Deletes a vault key with its pairs, cards, patches, codes and capture endpoints.

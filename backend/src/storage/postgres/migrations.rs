@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (14, include_str!("../../../migrations/postgres/0014_retrieve.sql")),
     (15, include_str!("../../../migrations/postgres/0015_endpoint_card_types.sql")),
     (16, include_str!("../../../migrations/postgres/0016_retrieve_rules.sql")),
+    (21, include_str!("../../../migrations/postgres/0021_operator_keys.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -54,6 +54,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (14, include_str!("../../../migrations/sqlite/0014_retrieve.sql")),
     (15, include_str!("../../../migrations/sqlite/0015_endpoint_card_types.sql")),
     (16, include_str!("../../../migrations/sqlite/0016_retrieve_rules.sql")),
+    (21, include_str!("../../../migrations/sqlite/0021_operator_keys.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
