@@ -371,6 +371,15 @@ impl From<ProxyError> for ApiError {
                 "host_not_allowed",
                 "The operator has not allowed this host for this merchant.",
             ),
+            ProxyError::Unfit => {
+                let detail = "This card does not fit the message: a member is missing, or a filter, an operation or a \
+                              place cannot take what one holds. Nothing was sent.";
+                Self::new(StatusCode::CONFLICT, "card_unfit", detail)
+            }
+            ProxyError::TooMany => {
+                let detail = "This card did not fit too many messages; wait a minute.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail)
+            }
             ProxyError::Unknown => Self::not_found(),
             ProxyError::Unstorable(errors) => {
                 let detail = "The server's answer holds no card that can be stored.";
