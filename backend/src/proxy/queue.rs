@@ -109,7 +109,8 @@ async fn once(
     }
     let card = ready.card.id.clone();
     transaction.add_send(row).await?;
-    outbox::append(core, &mut *transaction, event(caller, &id, attempts)).await?;
+    let channel = format!("{CHANNEL}:{}", order.wish.host);
+    outbox::append(core, &mut *transaction, event(caller, &id, attempts, &channel)).await?;
     let entry = core.entry(&caller.actor(), "proxy.queue", card.as_str(), AuditOutcome::Done);
     transaction.add_audit(entry).await?;
     transaction.commit().await?;
@@ -140,13 +141,13 @@ fn kept(filling: &Filling, number: &str, wish: &Wish, rules: Option<&String>) ->
     }
 }
 
-fn event<'e>(caller: &'e Caller, id: &'e SendId, attempts: u32) -> NewEvent<'e> {
+fn event<'e>(caller: &'e Caller, id: &'e SendId, attempts: u32, channel: &'e str) -> NewEvent<'e> {
     NewEvent {
         merchant: &caller.merchant,
         mode: caller.mode,
         kind: "proxy.send",
         order: id.as_str(),
-        channel: CHANNEL,
+        channel,
         parcel: Parcel { to: id.to_string(), headers: Vec::new(), body: String::new() },
         schedule: Schedule::STANDARD.attempts(attempts),
         erases: true,

@@ -238,11 +238,13 @@ pub trait Outbox {
     /// Lets an event that is at its end wait once more, due now. Answers whether it did.
     async fn reopen_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<bool>;
 
-    /// Events that are due and have nothing before them, longest due first; none of the busy merchants.
+    /// Events that are due and have nothing before them, longest due first; none of the busy lanes, and with
+    /// `unbounded` none at receivers that are bounded by themselves.
     async fn due_events(
         &mut self,
         now: Timestamp,
-        busy: Vec<MerchantId>,
+        busy: Vec<String>,
+        unbounded: bool,
         limit: u32,
     ) -> Result<Vec<OutboxEvent>>;
     /// Leases events, each where it still waits for the time that it was read with, and counts an attempt.
