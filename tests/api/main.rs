@@ -82,6 +82,7 @@ mod links;
 mod locked;
 mod openapi;
 mod operations;
+mod operators;
 mod pages;
 mod paycard;
 mod payment_frame;

@@ -19,6 +19,7 @@ use crate::outbox::OutboxError;
 use crate::outbox::log::ResendError;
 use crate::outgoing::{Fault, OutgoingError};
 use crate::proxy::ProxyError;
+use crate::proxy::hosts::HostError;
 use crate::requests::RequestError;
 use crate::retrieve::RetrieveError;
 use crate::storage::StoreError;
@@ -396,6 +397,24 @@ impl From<ProxyError> for ApiError {
                 Self::new(StatusCode::BAD_GATEWAY, code, format!("Nothing came back: {error}."))
             }
             ProxyError::Vault(error) => error.into(),
+        }
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Name(_) => {
+                let detail = "A host is written as acquirer.example or acquirer.example:8443.";
+                Invalid::new("/host", "host", detail).into()
+            }
+            HostError::Merchant => Self::not_found(),
+            HostError::Certificate(_) => {
+                let detail = "The certificate, its key or the authority cannot be used.";
+                Invalid::new("/client_cert", "certificate", detail).into()
+            }
+            HostError::Crypto(error) => VaultError::Crypto(error).into(),
+            HostError::Store(error) => error.into(),
         }
     }
 }

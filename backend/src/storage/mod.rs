@@ -7,6 +7,7 @@ mod accounts;
 mod bins;
 mod gateway;
 mod lane;
+mod operators;
 mod plan;
 pub mod postgres;
 mod proxies;
@@ -25,6 +26,7 @@ pub use accounts::{Accounts, Calls};
 pub use bins::Bins;
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
+pub use operators::OperatorKeys;
 pub use proxies::{Proxies, Rules};
 pub use races::until_won;
 pub use repositories::{
@@ -122,6 +124,7 @@ pub trait Transaction:
     + Invoices
     + Proxies
     + Rules
+    + OperatorKeys
     + Wraps
     + Send
 {

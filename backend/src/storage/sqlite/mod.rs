@@ -15,6 +15,7 @@ mod invoices;
 mod keys;
 mod merchants;
 mod operations;
+mod operators;
 mod outbox;
 mod proxies;
 mod requests;
