@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{NUMBER, TestApp, card, text};
 use crate::company::{self, Shop};
+use crate::process::{Server, folder};
 
 on_both_engines! {
     the_issuer_is_told_with_stored_and_captured_cards,
@@ -121,4 +122,42 @@ async fn a_file_that_cannot_be_read_changes_nothing(app: TestApp) {
         assert!(error.contains(told), "{error}");
     }
     assert_eq!(app.app.core.bins.issuer(NUMBER).unwrap().bank, "Long, Bank");
+}
+
+#[tokio::test]
+async fn the_command_loads_a_table_shows_its_progress_and_refuses_what_is_none() {
+    let mut server = Server::start(folder(), None, &[]).await;
+    let file = |name: &str| server.data.path().join(name).to_str().unwrap().to_owned();
+    let mut table = String::from(TABLE);
+    for prefix in 0..20_000 {
+        use std::fmt::Write as _;
+        writeln!(table, "{},VISA,Bank {prefix},Norway,CREDIT,GOLD", 48_000_000 + prefix).unwrap();
+    }
+    std::fs::write(file("bins.csv"), table).unwrap();
+    std::fs::write(file("wrong.csv"), "bin,issuer\n4111,A\n").unwrap();
+    let loaded = server.beside(&["bins", "import", &file("bins.csv")]).await;
+    assert!(loaded.success && loaded.out.contains("Loaded 20003 lines."), "{} {}", loaded.out, loaded.err);
+    let told: Vec<_> = loaded.err.lines().filter(|line| line.contains(" %, ")).collect();
+    assert!(told.len() > 1 && told.last().unwrap().contains("100 %"), "{}", loaded.err);
+    for (name, why) in [("wrong.csv", "line 2"), ("none.csv", "cannot be read")] {
+        let refused = server.beside(&["bins", "import", &file(name)]).await;
+        assert!(!refused.success && refused.out.is_empty() && refused.err.contains(why), "{}", refused.err);
+    }
+    // The table that was refused changed nothing: a server that starts now has the first one.
+    let merchant = server.new_merchant(&["Shop"]).await;
+    server = server.crash(&[]).await;
+    let shop = server.anonymous().with_basic(&text(&merchant["user"]), &text(&merchant["password"]));
+    let target = "/v1/vault?user=managed&return_card_metadata=true";
+    // A server reads the table in its first sweep.
+    let issuer = async {
+        loop {
+            let stored = shop.post(target, card(NUMBER)).await.ok();
+            if let Some(issuer) = stored["card_metadata"].get("issuer") {
+                return issuer.clone();
+            }
+        }
+    };
+    let told = tokio::time::timeout(std::time::Duration::from_mins(1), issuer).await;
+    assert_eq!(told.expect("the table is read"), long_bank());
+    server.stop().await;
 }

@@ -85,6 +85,7 @@ mod locked;
 mod openapi;
 mod operation_program;
 mod operations;
+mod operators;
 mod pages;
 mod paycard;
 mod payment_frame;

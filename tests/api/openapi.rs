@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::app::TestApp;
 use crate::client::{Answer, Call};
+use crate::operators::operator;
 
 /// Every documented operation: method, path with its parameters filled in, and what is said of it.
 fn operations(document: &Value) -> Vec<(&'static str, String, Value)> {
@@ -47,6 +48,11 @@ async fn every_call_that_needs_credentials_refuses_without_them() {
     assert!(count >= 14, "the document is not the whole one");
 }
 
+/// Whether a call is for operators, who have no scopes and no merchant.
+fn is_operators(operation: &Value) -> bool {
+    operation["security"] == serde_json::json!([{ "operator": [] }])
+}
+
 /// Calls that any credential may make: they tell of it, or change it.
 const WITHOUT_SCOPE: [&str; 2] = ["GET /v1/whoami", "POST /v1/change-password"];
 
@@ -72,6 +78,11 @@ async fn every_call_that_needs_credentials_needs_a_scope_and_names_it() {
         if operation.get("security").is_none() || WITHOUT_SCOPE.contains(&call.as_str()) {
             continue;
         }
+        if is_operators(&operation) {
+            // No merchant's credential opens them, whatever its scopes.
+            with_scopes(&app, &Scope::ALL, method, &path).await.refused(401, "unauthenticated");
+            continue;
+        }
         let refused = with_scopes(&app, &[], method, &path).await;
         let needed = lacking(refused.is(403)).unwrap_or_else(|| panic!("{call} names no scope"));
         let others: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != needed).collect();
@@ -90,7 +101,8 @@ async fn every_call_that_makes_something_knows_idempotency_keys() {
         if method != "POST" || operation.get("security").is_none() {
             continue;
         }
-        let answer = app.merchant.send(Call::new(method, &path).header("idempotency-key", "two words")).await;
+        let caller = if is_operators(&operation) { operator(&app).await } else { app.merchant.clone() };
+        let answer = caller.send(Call::new(method, &path).header("idempotency-key", "two words")).await;
         assert!(
             answer.is(400).text().contains("An Idempotency-Key has"),
             "{method} {path}: {}",

@@ -17,12 +17,18 @@ on_both_engines! {
     address_and_headers_are_templates_too,
     a_code_is_used_once_and_gone,
     a_code_stays_where_its_terms_do_not_let_it_go,
-    a_message_that_cannot_be_filled_uses_no_code,
+    a_name_that_the_card_does_not_have_uses_no_code,
+    what_does_not_fit_is_told_without_opening_the_card,
+    a_card_that_does_not_fit_tells_nothing_and_keeps_its_use,
+    questions_about_a_card_are_counted,
     a_number_that_comes_back_is_replaced_by_its_token,
+    a_code_that_comes_back_is_hidden,
     what_is_shown_of_a_message_is_masked,
     rules_change_what_is_sent,
     only_allowed_hosts_are_called,
     the_host_does_not_come_out_of_a_member,
+    what_rules_make_of_a_secret_does_not_stand_in_an_address,
+    a_member_stays_in_its_part_of_the_address,
     a_line_break_does_not_reach_a_header,
     templates_that_are_none_are_refused,
     answers_that_cannot_be_looked_through_are_refused,
@@ -165,13 +171,103 @@ async fn a_code_stays_where_its_terms_do_not_let_it_go(app: TestApp) {
     now(&app, &token, body).await.refused(409, "no_code");
 }
 
-async fn a_message_that_cannot_be_filled_uses_no_code(app: TestApp) {
+async fn a_name_that_the_card_does_not_have_uses_no_code(app: TestApp) {
     let (acquirer, token) = prepared(&app).await;
     with_code(&app, &token).await;
     let wrong = message(&acquirer, "application/json", "{{cvv}}{{nothing}}");
-    now(&app, &token, wrong).await.refused(400, "invalid").at("/request/body", "unknown_member");
+    now(&app, &token, wrong.clone()).await.refused(400, "invalid").at("/request/body", "unknown_member");
+    let queued = app.merchant.post(&target(&token, ""), wrong).await;
+    queued.refused(400, "invalid").at("/request/body", "unknown_member");
     now(&app, &token, message(&acquirer, "application/json", "{{#cvv}}{{cvv}}{{/cvv}}")).await.ok();
     assert_eq!(acquirer.calls()[0].text(), "737");
+}
+
+/// How often the card was opened, or tried to be.
+async fn openings(app: &TestApp) -> usize {
+    let opens = |action: &str| matches!(action, "proxy.send" | "proxy.queue" | "proxy.unfit");
+    app.audit().await.iter().filter(|entry| opens(&entry.action)).count()
+}
+
+async fn what_does_not_fit_is_told_without_opening_the_card(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    with_code(&app, &token).await;
+    let operation = json!([{ "name": "parse_json", "input_field": "card_number", "output_field": "x" },
+        { "name": "replace", "input_field": "x", "arguments": { "find": "1" } }]);
+    app.merchant.post("/v1/rule?id=wrong", json!({ "operations": operation })).await.ok();
+    for (template, code) in [
+        // Of the made-up cards one has no digit that is a month: which one stands there in the real one is not told.
+        ("{{cvv}}{{card_number|substr(1, 1)|month}}", "filter"),
+        ("{{cvv}}{{#card_holder}}{{cvv|month}}{{/card_holder}}", "filter"),
+        ("{{cvv}}{{note|nothing}}", "unknown_filter"),
+    ] {
+        for more in ["", "&synchronous=true"] {
+            let body = message(&acquirer, "application/json", template);
+            let answer = app.merchant.post(&target(&token, more), body).await;
+            answer.refused(400, "invalid").at("/request/body", code);
+        }
+    }
+    let body = message(&acquirer, "application/json", "{{cvv}}");
+    let answer = app.merchant.post(&target(&token, "&synchronous=true&rules=wrong"), body.clone()).await;
+    answer.refused(400, "invalid").at("/rules", "unfit");
+    assert_eq!((openings(&app).await, acquirer.taken()), (0, 0));
+    // The code is still there.
+    now(&app, &token, body).await.ok();
+}
+
+/// A message that does not fit numbers with a 5; the made-up cards have none.
+fn question(acquirer: &Acquirer, template: &str) -> Value {
+    let mut body = message(acquirer, "application/json", template);
+    body["request"]["headers"] = json!([{ "X-Digits": "{{card_number|replace('5', '\n')}}" }]);
+    body
+}
+
+async fn a_card_that_does_not_fit_tells_nothing_and_keeps_its_use(app: TestApp) {
+    let acquirer = Acquirer::start().await;
+    acquirer.allow(&app).await;
+    let card = json!({ "card_number": OTHER_NUMBER, "card_expiry": "06-2031", "note": "a\r\nX-Evil: 1" });
+    let stored = app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok();
+    let token = text(&stored["token"]);
+    let operations = json!([{ "name": "replace", "input_field": "card_number", "output_field": "x",
+        "arguments": { "find": "5", "replace": "x" } }, { "name": "convert_to_int", "input_field": "x" }]);
+    app.merchant.post("/v1/rule?id=int", json!({ "operations": operations })).await.ok();
+    let mut answers = Vec::new();
+    let plain = message(&acquirer, "application/json", "{{cvv}}");
+    let mut noted = plain.clone();
+    noted["request"]["headers"] = json!([{ "X-Note": "{{note}}" }]);
+    for (body, more) in [(question(&acquirer, "{{cvv}}"), ""), (plain, "&rules=int"), (noted, "")] {
+        with_code(&app, &token).await;
+        let answer = app.merchant.post(&target(&token, &format!("&synchronous=true{more}")), body).await;
+        answer.refused(409, "card_unfit");
+        answers.push(answer.text());
+        // The code was used for the question.
+        now(&app, &token, message(&acquirer, "application/json", "{{cvv}}")).await.refused(409, "no_code");
+    }
+    answers.dedup();
+    assert_eq!((answers.len(), acquirer.taken()), (1, 0));
+    assert!(!answers[0].contains("pointer") && !answers[0].contains("X-"));
+    let audited = app.audit().await.iter().filter(|entry| entry.action == "proxy.unfit").count();
+    assert_eq!(audited, 3);
+}
+
+async fn questions_about_a_card_are_counted(app: TestApp) {
+    let acquirer = Acquirer::start().await;
+    acquirer.allow(&app).await;
+    let card = json!({ "card_number": OTHER_NUMBER });
+    let stored = app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok();
+    let token = text(&stored["token"]);
+    let ask = || question(&acquirer, "{{token}}");
+    for round in 0..5 {
+        let more = if round % 2 == 0 { "" } else { "&synchronous=true" };
+        app.merchant.post(&target(&token, more), ask()).await.refused(409, "card_unfit");
+    }
+    let fitting = || message(&acquirer, "application/json", "{{card_number}}");
+    for body in [ask(), fitting()] {
+        now(&app, &token, body.clone()).await.refused(429, "too_many_tries");
+        app.merchant.post(&target(&token, ""), body).await.refused(429, "too_many_tries");
+    }
+    app.clock.pass(60);
+    now(&app, &token, fitting()).await.ok();
+    assert_eq!(acquirer.taken(), 1);
 }
 
 async fn a_number_that_comes_back_is_replaced_by_its_token(app: TestApp) {
@@ -195,6 +291,30 @@ async fn a_number_that_comes_back_is_replaced_by_its_token(app: TestApp) {
         );
         assert!(answer["headers"].as_array().unwrap().contains(&json!({ "x-pan": token })));
         assert!(!answer.to_string().contains(NUMBER));
+    }
+}
+
+async fn a_code_that_comes_back_is_hidden(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let back =
+        json!({ "cvv": "737", "field55": "737", "other": { "cvc": 999 }, "amount": 737, "number": NUMBER });
+    for queued in [false, true] {
+        with_code(&app, &token).await;
+        acquirer.answers(402, &[("X-Field55", "737")], back.to_string().as_bytes());
+        let body = message(&acquirer, "application/json", r#"{"field55":"{{cvv}}","amount":737}"#);
+        let answer = if queued {
+            let id = text(&app.merchant.post(&target(&token, ""), body).await.ok()["id"]);
+            app.deliver().await;
+            app.merchant.get(&format!("/v1/proxy/{id}")).await.ok()
+        } else {
+            now(&app, &token, body).await.ok()
+        };
+        let dots = "•••";
+        let expected =
+            json!({ "cvv": dots, "field55": dots, "other": { "cvc": dots }, "amount": 737, "number": token });
+        let came: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&answer["status_code"], came), (&json!(402), expected), "queued {queued}");
+        assert!(answer["headers"].as_array().unwrap().contains(&json!({ "x-field55": dots })));
     }
 }
 
@@ -262,6 +382,9 @@ async fn the_host_does_not_come_out_of_a_member(app: TestApp) {
         (format!("https://{}@evil.example/", acquirer.host), "url"),
         (acquirer.url("/{{cvv}}"), "secret"),
         (acquirer.url("/{{card_number}}"), "secret"),
+        (acquirer.url("/?last={{pan|last4}}"), "secret"),
+        (acquirer.url("/{{{reference}}}"), "raw"),
+        (acquirer.url("/{{reference|raw}}"), "raw"),
         ("http://127.0.0.1/".to_owned(), "url"),
     ] {
         body["request"]["url"] = json!(url);
@@ -270,14 +393,69 @@ async fn the_host_does_not_come_out_of_a_member(app: TestApp) {
     assert_eq!(acquirer.taken(), 0);
 }
 
+async fn what_rules_make_of_a_secret_does_not_stand_in_an_address(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    with_code(&app, &token).await;
+    for (id, input, output, template) in [
+        ("copy", "card_number", "x", "{{x}}"),
+        ("code", "cvv", "x", "{{x}}"),
+        ("whole", "*", "x", "{{x}}"),
+        ("expiry", "card_number", "expiry", "{{expiry_month}}"),
+        ("token", "card_number", "token", "{{token}}"),
+    ] {
+        let operation = json!({ "name": "stringify", "input_field": input, "output_field": output });
+        app.merchant.post(&format!("/v1/rule?id={id}"), json!({ "operations": [operation] })).await.ok();
+        let mut body = message(&acquirer, "application/json", "{{card_number}}");
+        body["request"]["url"] = json!(acquirer.url(&format!("/{template}")));
+        for more in [format!("&rules={id}"), format!("&synchronous=true&rules={id}")] {
+            let answer = app.merchant.post(&target(&token, &more), body.clone()).await;
+            answer.refused(400, "invalid").at("/request/url", "secret");
+        }
+    }
+    let template = json!({ "name": "template", "input_field": "card_holder", "output_field": "x",
+        "arguments": { "template": "{{card_number}}" } });
+    app.merchant.post("/v1/rule?id=template", json!({ "operations": [template] })).await.ok();
+    let mut body = message(&acquirer, "application/json", "{{x}}");
+    body["request"]["url"] = json!(acquirer.url("/{{#x}}a{{/x}}"));
+    let answer = app.merchant.post(&target(&token, "&rules=template"), body.clone()).await;
+    answer.refused(400, "invalid").at("/request/url", "secret");
+    // What is made of other members may stand there, and in the body everything may.
+    let upper = json!({ "name": "encode", "input_field": "card_holder", "output_field": "y" });
+    app.merchant.post("/v1/rule?id=other", json!({ "operations": [upper] })).await.ok();
+    body["request"]["url"] = json!(acquirer.url("/{{y}}"));
+    app.merchant.post(&target(&token, "&synchronous=true&rules=template,other"), body).await.ok();
+    let call = acquirer.calls().remove(0);
+    assert_eq!((call.line(), call.text()), ("POST /QWRhIEtpbmc%3D HTTP/1.1", NUMBER.to_owned()));
+    assert_eq!((openings(&app).await, acquirer.taken()), (1, 1));
+}
+
+async fn a_member_stays_in_its_part_of_the_address(app: TestApp) {
+    let acquirer = Acquirer::start().await;
+    acquirer.allow(&app).await;
+    let stored = async |note: &str| {
+        let card = json!({ "card_number": NUMBER, "note": note });
+        text(&app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok()["token"])
+    };
+    let mut body = message(&acquirer, "application/json", "");
+    body["request"]["url"] = json!(acquirer.url("/a/{{note}}/pay"));
+    now(&app, &stored("x/../y?z#@evil.example").await, body.clone()).await.ok();
+    let line = acquirer.calls()[0].line().to_owned();
+    assert_eq!(line, "POST /a/x%2F%2E%2E%2Fy%3Fz%23%40evil%2Eexample/pay HTTP/1.1");
+    now(&app, &stored("..").await, body).await.refused(409, "card_unfit");
+    assert_eq!(acquirer.taken(), 1);
+}
+
 async fn a_line_break_does_not_reach_a_header(app: TestApp) {
-    let (acquirer, _) = prepared(&app).await;
+    let (acquirer, token) = prepared(&app).await;
+    let mut body = message(&acquirer, "application/json", "{{note}}");
+    body["request"]["headers"] = json!([{ "X-Note": "{{extra_data.note}}" }]);
+    body["request"]["extra_data"] = json!({ "note": "a\r\nX-Evil: 1" });
+    now(&app, &token, body.clone()).await.refused(400, "invalid").at("/request/headers/0", "header");
     let card = json!({ "card_number": NUMBER, "note": "a\r\nX-Evil: 1", "reference": "r2" });
     let stored = app.merchant.post("/v1/vault?user=managed&reference=r1", card).await.ok();
-    let mut body = message(&acquirer, "application/json", "{{note}}");
     body["request"]["headers"] = json!([{ "X-Note": "{{note}}" }]);
-    let answer = now(&app, &text(&stored["token"]), body).await;
-    answer.refused(400, "invalid").at("/request/headers/0", "header");
+    body["request"]["extra_data"] = json!({});
+    now(&app, &text(&stored["token"]), body).await.refused(409, "card_unfit");
     assert_eq!(acquirer.taken(), 0);
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::acquirer::Acquirer;
-use crate::app::{NUMBER, TestApp, text};
+use crate::app::{Endpoint, NUMBER, TestApp, card, text};
 use crate::delivery::signature;
 use crate::proxy::{message, open, prepared, target};
 use crate::receiver::Receiver;
@@ -182,6 +182,31 @@ async fn an_answer_is_kept_for_a_day(app: TestApp) {
     app.clock.pass(2 * 3600);
     app.sweep().await;
     app.merchant.get(&format!("/v1/proxy/{id}")).await.refused(404, "not_found");
+}
+
+/// A destination that does not answer holds some places, and webhooks have others.
+#[tokio::test]
+async fn slow_destinations_do_not_hold_webhooks_back() {
+    let app = TestApp::on_sqlite_with(open).await;
+    let (acquirer, token) = prepared(&app).await;
+    let receiver = Receiver::start().await;
+    acquirer.hold(true);
+    for _ in 0..40 {
+        queue(&app, &token, "", pan(&acquirer)).await;
+    }
+    let (ending, stop) = tokio::sync::watch::channel(false);
+    let worker = tokio::spawn(std::sync::Arc::clone(&app.app.worker).run(stop));
+    acquirer.wait_for(8).await;
+    let webhook = json!({ "webhook": { "url": receiver.url } });
+    let endpoint =
+        Endpoint::of(&app.anonymous, &app.merchant.post("/v1/capture?user=managed", webhook).await.ok());
+    endpoint.capture(card(NUMBER)).await.ok();
+    receiver.wait_for(1).await;
+    // Eight of them waited then, or on a slow machine their successors too; never the whole queue.
+    assert!(acquirer.taken() < 32, "{}", acquirer.taken());
+    acquirer.hold(false);
+    ending.send(true).unwrap();
+    worker.await.unwrap();
 }
 
 #[tokio::test]

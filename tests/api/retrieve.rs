@@ -23,6 +23,8 @@ on_both_engines! {
     an_endpoint_goes_with_its_card,
     a_card_is_revealed_once_and_shown_masked_before,
     the_page_is_for_itself_alone,
+    an_endpoint_for_the_page_answers_no_program,
+    the_first_view_is_masked_as_the_card_is,
 }
 
 /// An endpoint of the key `shop`, and a stored card's token.
@@ -297,6 +299,35 @@ async fn a_card_is_revealed_once_and_shown_masked_before(app: TestApp) {
     assert_eq!(revealed, 1);
     let wrong = json!({ "secret": "wrong" });
     page(&app, &wrong, asked(true)).await.refused(404, "not_found");
+}
+
+async fn an_endpoint_for_the_page_answers_no_program(app: TestApp) {
+    let (created, _) = made(&app, "&token=TOKEN&reference=r1&reveal_only=true").await;
+    assert_eq!(created["reveal_only"], true);
+    read(&app, &created, "").await.refused(403, "page_only");
+    let wrong = json!({ "url": created["url"], "secret": "wrong" });
+    read(&app, &wrong, "").await.refused(404, "not_found");
+    let asked = json!({ "unique_id": created["unique_id"], "reveal": true });
+    let shown = page(&app, &created, asked).await.ok();
+    assert_eq!(shown["rows"][0], json!(["number", NUMBER]));
+    let refused = app.audit().await.into_iter().filter(|entry| entry.action == "retrieve.page_only").count();
+    assert_eq!(refused, 1);
+    assert_eq!(app.merchant.get(&text(&created["url"])).await.ok()["reveal_only"], true);
+}
+
+async fn the_first_view_is_masked_as_the_card_is(app: TestApp) {
+    let rule = json!({ "operations": [{ "name": "mask", "input_field": "card_number", "arguments": { "last": 2 } }] });
+    app.merchant.post("/v1/rule?id=two", rule).await.ok();
+    let mut made = made(&app, "&token=TOKEN&reference=r1&mask_fields=exp_month,%20nameOnCard").await.0;
+    let hidden = |count: usize| "•".repeat(count);
+    let first = async |made: &Value| page(&app, made, json!({ "unique_id": made["unique_id"] })).await.ok();
+    let masked = json!([["number", "411111••••••1111"], ["holder", hidden(8)], ["expiry", hidden(5)]]);
+    assert_eq!(first(&made).await["rows"], masked);
+    let token = text(&made["lockdown_info"]["token"]);
+    let target = format!("/v1/retrieve?user=shop&token={token}&reference=r1&rules=two");
+    made = app.merchant.send(with_passphrase("POST", &target)).await.ok();
+    let nothing = json!([["number", hidden(16)], ["holder", hidden(8)], ["expiry", hidden(5)]]);
+    assert_eq!(first(&made).await["rows"], nothing);
 }
 
 async fn the_page_is_for_itself_alone(app: TestApp) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backend::model::{CaptureEndpoint, Refusal};
+use backend::model::{CaptureEndpoint, Mode, Refusal};
 use backend::storage::postgres::PostgresStore;
 use backend::storage::{Store, StoreError};
 
@@ -50,6 +50,39 @@ async fn limits_and_identities_hold_across_nodes() {
     }
     assert_eq!((new + merged, refused), (150, 50));
     assert_eq!(shop.count_cards().await, new);
+    database.delete().await;
+}
+
+/// Or the endpoint would outlive the passphrase that it was made by.
+#[tokio::test]
+async fn a_key_does_not_change_under_an_endpoint_that_is_being_made() {
+    let database = Database::create().await;
+    let db = Db::over(node(&database).await);
+    let shop = Shop::open(&db, "a").await;
+    let endpoint = shop.retrieval("r");
+    let mut making = db.begin().await;
+    let key = making.find_key(shop.merchant.clone(), Mode::Test, "main".to_owned()).await.unwrap().unwrap();
+    let (merchant, id, version) = (shop.merchant.clone(), key.id.clone(), key.row_version);
+    assert!(making.hold_key(merchant.clone(), id.clone(), version).await.unwrap());
+    let mut change = db.begin().await;
+    let changing = tokio::spawn(async move {
+        assert!(change.update_key(key).await.unwrap());
+        change.end_key_retrievals(merchant, id).await.unwrap();
+        change.commit().await.unwrap();
+    });
+    let onlooker = connect(&database.url).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock'";
+    while onlooker.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 && !changing.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    making.add_retrieval(endpoint).await.unwrap();
+    making.commit().await.unwrap();
+    changing.await.unwrap();
+    let mut t = db.read().await;
+    let found = t.find_retrieval_by_secret_name("r".to_owned()).await.unwrap().unwrap();
+    assert!(found.wrapped.is_empty());
+    drop(t);
     database.delete().await;
 }
 

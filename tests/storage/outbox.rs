@@ -23,6 +23,7 @@ on_both_engines! {
     a_subject_keeps_its_order,
     a_given_up_event_holds_nobody_up,
     a_busy_merchant_waits,
+    a_busy_receiver_waits_by_itself,
     what_came_of_an_attempt_is_written,
     an_event_is_sent_again,
     a_deleted_card_takes_its_events_content_along,
@@ -45,7 +46,7 @@ async fn add(db: &Db, events: &[&OutboxEvent]) {
 
 /// The subjects of what is due.
 async fn due(t: &mut dyn Transaction, now: Timestamp) -> Vec<OutboxEvent> {
-    t.due_events(now, Vec::new(), 10).await.unwrap()
+    t.due_events(now, Vec::new(), false, 10).await.unwrap()
 }
 
 async fn subjects(db: &Db, now: Timestamp) -> Vec<String> {
@@ -222,9 +223,27 @@ async fn a_given_up_event_holds_nobody_up(db: Db) {
 async fn a_busy_merchant_waits(db: Db) {
     let (a, b) = (Shop::open(&db, "a").await, Shop::open(&db, "b").await);
     add(&db, &[&a.event("a"), &b.event("b")]).await;
-    let busy = vec![a.merchant, MerchantId::stored("none".to_owned())];
-    let due = db.read().await.due_events(NOW, busy, 10).await.unwrap();
+    let busy = vec![a.merchant.to_string(), "none".to_owned()];
+    let due = db.read().await.due_events(NOW, busy, false, 10).await.unwrap();
     assert_eq!(due.iter().map(|event| event.subject.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+async fn a_busy_receiver_waits_by_itself(db: Db) {
+    let shop = Shop::open(&db, "a").await;
+    let to =
+        |subject: &str, channel: &str| OutboxEvent { channel: channel.to_owned(), ..shop.event(subject) };
+    let [slow, other, told] = [to("slow", "proxy:a:1"), to("other", "proxy:b"), to("told", "webhook")];
+    add(&db, &[&slow, &other, &told]).await;
+    let due = async |busy: Vec<String>, unbounded: bool| {
+        let due = db.read().await.due_events(NOW, busy, unbounded, 10).await.unwrap();
+        let mut subjects: Vec<_> = due.into_iter().map(|event| event.subject).collect();
+        subjects.sort();
+        subjects
+    };
+    assert_eq!(due(vec![slow.lane()], false).await, ["other", "told"]);
+    assert_eq!(due(vec![told.lane()], false).await, ["other", "slow"]);
+    assert_eq!(due(Vec::new(), true).await, ["told"]);
+    assert_eq!((slow.courier(), told.courier()), ("proxy", "webhook"));
 }
 
 async fn what_came_of_an_attempt_is_written(db: Db) {

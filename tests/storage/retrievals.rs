@@ -13,6 +13,7 @@ on_both_engines! {
     an_endpoint_is_its_owners,
     a_use_is_counted_up_to_the_last_one,
     a_changed_key_ends_its_endpoints,
+    a_key_is_held_in_its_version,
     ended_endpoints_are_swept,
 }
 
@@ -66,6 +67,18 @@ async fn a_use_is_counted_up_to_the_last_one(db: Db) {
     t.commit().await.unwrap();
     let found = stored(&db, "r").await.unwrap();
     assert_eq!((found.uses, found.reveals), (3, 1));
+}
+
+async fn a_key_is_held_in_its_version(db: Db) {
+    let (shop, other) = (Shop::open(&db, "a").await, Shop::open(&db, "b").await);
+    let mut t = db.begin().await;
+    let key = t.find_key(shop.merchant.clone(), Mode::Test, "main".to_owned()).await.unwrap().unwrap();
+    let (id, version) = (key.id.clone(), key.row_version);
+    assert!(t.hold_key(shop.merchant.clone(), id.clone(), version).await.unwrap());
+    assert!(!t.hold_key(shop.merchant.clone(), id.clone(), version + 1).await.unwrap());
+    assert!(!t.hold_key(other.merchant, id.clone(), version).await.unwrap());
+    assert!(t.update_key(key).await.unwrap());
+    assert!(!t.hold_key(shop.merchant, id, version).await.unwrap());
 }
 
 async fn a_changed_key_ends_its_endpoints(db: Db) {

@@ -146,6 +146,7 @@ impl Shop {
             max_reveals: 1,
             reveals: 0,
             created_at: NOW,
+            reveal_only: true,
             rules: Some("{}".to_owned()),
         }
     }

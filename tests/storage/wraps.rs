@@ -212,6 +212,7 @@ fn every_column_of_bytes_is_a_place_or_is_not_wrapped_by_the_root_key() {
         ("gateway_company", "pass_hash"),     // SHA-256
         ("gateway_token", "sealed"),          // under a data key
         ("gateway_transaction", "sealed"),    // under a data key
+        ("operator_key", "secret_hash"),      // SHA-256
         ("retrieve_endpoint", "secret_hash"), // SHA-256
         ("invoice_account", "key_hash"),      // SHA-256
         ("proxy_send", "code"),               // under an hourly key

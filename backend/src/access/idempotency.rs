@@ -43,7 +43,7 @@ pub struct Holder {
 pub enum Keys {
     /// The merchant's: all its credentials share them.
     Merchant,
-    /// Those of one endpoint, whose secret is in the hands of a browser.
+    /// Those of one endpoint, whose secret is in the hands of a browser, or of one operator.
     Endpoint,
 }
 

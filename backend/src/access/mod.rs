@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod company;
 pub mod idempotency;
 pub mod merchants;
+pub mod operators;
 mod passwords;
 pub mod sessions;
 pub mod tally;

@@ -15,7 +15,7 @@ use crate::config::{Flags, Settings};
 use crate::core::Core;
 use crate::model::{Mode, Scope, Scopes};
 use crate::outgoing::Dedicated;
-use crate::proxy::hosts;
+use crate::proxy::hosts::{self, Whose};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -144,7 +144,7 @@ async fn list(name: &str, flags: Flags) -> CommandResult {
     let core = open(flags).await?;
     let mut text = String::new();
     for mode in [Mode::Live, Mode::Test] {
-        for host in hosts::list_of(&core, name, mode).await? {
+        for host in hosts::list_of(&core, Whose::Name(name), mode).await? {
             let own = if host.sealed.is_empty() { "" } else { "  own certificate" };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{:<5} {}{own}", mode.as_str(), host.host);

@@ -6,6 +6,7 @@ mod bound;
 mod idle;
 mod merchant;
 mod operation;
+mod operator_key;
 mod root_key;
 mod sale_key;
 mod serve;
@@ -42,6 +43,9 @@ enum Command {
     /// Manage the table of issuers by leading digits.
     #[command(subcommand)]
     Bins(bins::Command),
+    /// Manage the credentials of operators; works beside a running server.
+    #[command(subcommand)]
+    OperatorKey(operator_key::Command),
     /// Manage the root key. Who loses it loses every card.
     #[command(subcommand)]
     RootKey(root_key::Command),
@@ -74,6 +78,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(flags) => serve::run(flags).await,
         Command::Merchant(command) => merchant::run(command).await,
         Command::Bins(command) => bins::run(command).await,
+        Command::OperatorKey(command) => operator_key::run(command).await,
         Command::RootKey(command) => root_key::run(command).await,
         Command::Operation(command) => operation::run(command).await,
         Command::Updater(command) => updater::run(command).await,

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use super::params::Params;
 use super::router::App;
+use crate::access::operators::{self, Operator};
 use crate::access::{self, Caller};
 use crate::json::Members;
 use crate::model::Scope;
@@ -24,6 +25,13 @@ pub struct Merchant(pub Caller);
 /// A caller that a layer authenticated already, within the request.
 #[derive(Clone)]
 pub struct Authenticated(pub Caller);
+
+/// An authenticated operator: an operator key as `Bearer`.
+pub struct Operating(pub Operator);
+
+/// An operator that a layer authenticated already, within the request.
+#[derive(Clone)]
+pub struct AuthenticatedOperator(pub Operator);
 
 /// The client's address as text.
 pub struct Address(pub String);
@@ -49,6 +57,19 @@ impl FromRequestParts<Arc<App>> for Merchant {
         let Address(address) = Address::from_request_parts(parts, app).await?;
         let (login, password) = credentials(&parts.headers).unwrap_or_default();
         Ok(Self(access::authenticate(&app.core, &login, &password, &address).await?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operating {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        if let Some(AuthenticatedOperator(operator)) = parts.extensions.get() {
+            return Ok(Self(operator.clone()));
+        }
+        let Address(address) = Address::from_request_parts(parts, app).await?;
+        let (login, secret) = credentials(&parts.headers).unwrap_or_default();
+        Ok(Self(operators::authenticate(&app.core, &login, &secret, &address).await?))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::outbox::OutboxError;
 use crate::outbox::log::ResendError;
 use crate::outgoing::{Fault, OutgoingError};
 use crate::proxy::ProxyError;
+use crate::proxy::hosts::HostError;
 use crate::requests::RequestError;
 use crate::retrieve::RetrieveError;
 use crate::storage::StoreError;
@@ -352,6 +353,11 @@ impl From<RetrieveError> for ApiError {
             RetrieveError::Invalid(invalid) => invalid.into(),
             RetrieveError::Unknown => Self::not_found(),
             RetrieveError::Taken => Self::new(StatusCode::CONFLICT, "id_taken", "This id is taken."),
+            RetrieveError::PageOnly => Self::new(
+                StatusCode::FORBIDDEN,
+                "page_only",
+                "This retrieve endpoint shows its card on the hosted page alone.",
+            ),
             RetrieveError::Ended(Ended::Expired) => gone("expired", "This retrieve endpoint has expired."),
             RetrieveError::Ended(Ended::UsedUp) => gone("used", "This retrieve endpoint has been used."),
             RetrieveError::Ended(Ended::KeyChanged) => {
@@ -371,6 +377,15 @@ impl From<ProxyError> for ApiError {
                 "host_not_allowed",
                 "The operator has not allowed this host for this merchant.",
             ),
+            ProxyError::Unfit => {
+                let detail = "This card does not fit the message: a member is missing, or a filter, an operation or a \
+                              place cannot take what one holds. Nothing was sent.";
+                Self::new(StatusCode::CONFLICT, "card_unfit", detail)
+            }
+            ProxyError::TooMany => {
+                let detail = "This card did not fit too many messages; wait a minute.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail)
+            }
             ProxyError::Unknown => Self::not_found(),
             ProxyError::Unstorable(errors) => {
                 let detail = "The server's answer holds no card that can be stored.";
@@ -387,6 +402,24 @@ impl From<ProxyError> for ApiError {
                 Self::new(StatusCode::BAD_GATEWAY, code, format!("Nothing came back: {error}."))
             }
             ProxyError::Vault(error) => error.into(),
+        }
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Name(_) => {
+                let detail = "A host is written as acquirer.example or acquirer.example:8443.";
+                Invalid::new("/host", "host", detail).into()
+            }
+            HostError::Merchant => Self::not_found(),
+            HostError::Certificate(_) => {
+                let detail = "The certificate, its key or the authority cannot be used.";
+                Invalid::new("/client_cert", "certificate", detail).into()
+            }
+            HostError::Crypto(error) => VaultError::Crypto(error).into(),
+            HostError::Store(error) => error.into(),
         }
     }
 }

@@ -19,12 +19,15 @@ use zeroize::Zeroizing;
 
 use super::body::read_within;
 use super::booking;
-use super::caller::{Address, Authenticated, Merchant, credentials, has_credentials};
+use super::caller::{
+    Address, Authenticated, AuthenticatedOperator, Merchant, Operating, credentials, has_credentials,
+};
 use super::error::ApiError;
 use super::router::App;
 use crate::access::Caller;
 use crate::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError, Keys, Ticket};
 use crate::json::{self, Members, Value};
+use crate::model::{MerchantId, Mode};
 use crate::outgoing::SMALL;
 use crate::proxy;
 
@@ -82,6 +85,9 @@ pub struct Capture;
 /// Cards on their way to other servers and back.
 pub struct Sending;
 
+/// Calls of operators, by their own credentials.
+pub struct Operation;
+
 /// The layer of the vault's calls.
 pub async fn vault(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
     once(&Vault, app, request, next).await
@@ -95,6 +101,11 @@ pub async fn booking(Extension(app): Extension<Arc<App>>, request: Request, next
 /// The layer of captures.
 pub async fn capture(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
     once(&Capture, app, request, next).await
+}
+
+/// The layer of operators' calls.
+pub async fn operating(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
+    once(&Operation, app, request, next).await
 }
 
 /// The layer of the proxy's calls. Calls with large bodies have a place each for as long as they last, so that the
@@ -284,6 +295,22 @@ impl Surface for Capture {
         let endpoint = &facts.endpoint;
         let (merchant, mode) = (endpoint.merchant.clone(), endpoint.mode);
         Ok(Some(Holder { merchant, mode, keys: Keys::Endpoint, name: endpoint.id.to_string(), secret }))
+    }
+
+    fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {
+        error.into_response()
+    }
+}
+
+#[async_trait]
+impl Surface for Operation {
+    async fn holder(&self, app: &Arc<App>, parts: &mut Parts, _: &Bytes) -> Result<Option<Holder>, ApiError> {
+        let Operating(operator) = Operating::from_request_parts(parts, app).await?;
+        let (login, secret) = credentials(&parts.headers).unwrap_or_default();
+        parts.extensions.insert(AuthenticatedOperator(operator));
+        // The call is nobody's but the operator's; its path names the merchant. Each credential has keys of its own.
+        let merchant = MerchantId::stored(String::new());
+        Ok(Some(Holder { merchant, mode: Mode::Live, keys: Keys::Endpoint, name: login, secret }))
     }
 
     fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {

@@ -21,6 +21,10 @@ pub fn frame() -> OpenApi {
         "sessionToken",
         "From `POST /api/payments/paycard/tempsession`, for five minutes; opens card forms and nothing else.",
     );
+    let operator = ApiKeyValue::with_description(
+        "Authorization",
+        "`Bearer <operator_key>`, with the operator_key of `cardamom operator-key create`.",
+    );
     OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -37,6 +41,7 @@ pub fn frame() -> OpenApi {
             ComponentsBuilder::new()
                 .security_scheme("basic", SecurityScheme::Http(basic))
                 .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Query(session)))
+                .security_scheme("operator", SecurityScheme::ApiKey(ApiKey::Header(operator)))
                 .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)))
                 .build(),
         ))

@@ -161,6 +161,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .merge(captures)
         .merge(sending())
         .merge(retrievals())
+        .merge(operators())
         .merge(paycards)
         .merge(bookings())
         // Merchant backends: gateway transactions. They race inside, since a charge is not run twice.
@@ -191,6 +192,14 @@ fn retrievals() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::retrieve::create, v1::retrieve::list))
         .layer(axum::middleware::from_fn(again::again))
         .layer(axum::middleware::from_fn(idempotency::vault))
+}
+
+/// Operators, by credentials of their own.
+fn operators() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::operator::list, v1::operator::allow, v1::operator::forbid))
+        .layer(axum::middleware::from_fn(again::again))
+        .layer(axum::middleware::from_fn(idempotency::operating))
 }
 
 /// Merchant backends: cards on their way out and in. A message leaves once, so a call is not run again by itself.

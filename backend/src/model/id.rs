@@ -92,6 +92,8 @@ ids! {
     HostId = "pxh";
     /// A card on its way to another server.
     SendId = "snd";
+    /// A credential of an operator.
+    OperatorKeyId = "opk";
 }
 
 #[cfg(test)]

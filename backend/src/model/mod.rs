@@ -13,6 +13,7 @@ pub mod key;
 pub mod ledger;
 pub mod money;
 pub mod operation;
+mod operator;
 pub mod outbox;
 pub mod proxy;
 pub mod request;
@@ -29,7 +30,7 @@ pub use card::{Card, CvvKey, CvvRecord, Patch, Shown};
 pub use form::{FormSubmit, HostedForm, PageResult};
 pub use id::{
     ApiKeyId, AuditId, CardId, CvvKeyId, EndpointId, EventId, HostId, KeyId, MerchantId, OperationId,
-    RequestId, RetrieveId, SendId, TransactionId, UpdateId,
+    OperatorKeyId, RequestId, RetrieveId, SendId, TransactionId, UpdateId,
 };
 pub use idempotent::IdempotentCall;
 pub use invoice::{
@@ -40,6 +41,7 @@ pub use key::{Custody, KeyPairRow, VaultKey};
 pub use ledger::LedgerEntry;
 pub use money::{Money, MoneyError};
 pub use operation::{Operation, OperationKind, OperationState, OwnerKind};
+pub use operator::OperatorKey;
 pub use outbox::{Attempt, EventState, OutboxEvent, Schedule, Settlement, WebhookSecretRow};
 pub use proxy::{ProxyHost, ProxySend, RuleRow, SendState, WaitingCode};
 pub use request::{

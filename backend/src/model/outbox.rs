@@ -17,7 +17,7 @@ pub struct OutboxEvent {
     pub kind: String,
     /// The thing that it happened to: an identity, never card data. Events of one subject leave in order.
     pub subject: String,
-    /// The name of the courier that takes it.
+    /// The name of the courier that takes it, and behind a colon the receiver whose attempts are bounded by themselves.
     pub channel: String,
     /// Where to and what, sealed under the root key; empty once it was erased.
     pub sealed: Vec<u8>,
@@ -35,6 +35,27 @@ pub struct OutboxEvent {
     pub created_at: Timestamp,
     /// When it came to its end.
     pub finished_at: Option<Timestamp>,
+}
+
+impl OutboxEvent {
+    /// The name of the courier.
+    pub fn courier(&self) -> &str {
+        self.channel.split(':').next().unwrap_or_default()
+    }
+
+    /// Whether attempts at its receiver are bounded by themselves: it can be slow as long as it likes.
+    pub fn is_bounded(&self) -> bool {
+        self.channel.contains(':')
+    }
+
+    /// What its attempts are counted with: those at one such receiver, or all others of the merchant.
+    pub fn lane(&self) -> String {
+        if self.is_bounded() {
+            format!("{} {}", self.merchant, self.channel)
+        } else {
+            self.merchant.to_string()
+        }
+    }
 }
 
 /// What has become of an event.

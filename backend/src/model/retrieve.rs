@@ -40,6 +40,8 @@ pub struct RetrieveEndpoint {
     pub reveals: u32,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether it shows its card on the hosted page alone, and answers no program.
+    pub reveal_only: bool,
     /// The operations of the rules that it was made with, as JSON.
     pub rules: Option<String>,
 }

@@ -34,8 +34,9 @@ pub struct NewEvent<'e> {
     /// Events of one order leave one after the other: each waits until the one before was taken or given up.
     /// The card's id, where the content tells of a card: it is erased with the card.
     pub order: &'e str,
-    /// The courier's channel, such as [`WEBHOOK`].
-    pub channel: &'static str,
+    /// The courier's channel, such as [`WEBHOOK`]; with `:receiver` behind it, attempts at this receiver are bounded by
+    /// themselves.
+    pub channel: &'e str,
     /// Where to and what.
     pub parcel: Parcel,
     /// When it is tried.

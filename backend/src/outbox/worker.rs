@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinSet};
 use super::{Courier, OutboxError, Receipt, Verdict, log, open};
 use crate::core::Core;
 use crate::crypto::entropy;
-use crate::model::{Attempt, EventState, MerchantId, OutboxEvent, Settlement, Timestamp};
+use crate::model::{Attempt, EventState, OutboxEvent, Settlement, Timestamp};
 use crate::storage::StoreError;
 
 /// How long a lease lasts without being renewed: so late is an event of a dead node delivered.
@@ -27,6 +27,10 @@ const POLL: Duration = Duration::from_millis(200);
 const SLOTS: usize = 64;
 /// Attempts of one merchant among them, so that a slow receiver does not hold others up.
 const PER_MERCHANT: usize = 16;
+/// Attempts of a merchant at one receiver that is bounded by itself.
+const PER_RECEIVER: usize = 8;
+/// Attempts at all such receivers: the other places are left for what tells people and programs.
+const BOUNDED: usize = 32;
 /// Attempts under way get so long to end when the node ends.
 const DRAIN: Duration = Duration::from_secs(3);
 /// A transaction that others get in the way of is tried so often.
@@ -52,11 +56,40 @@ struct Done {
     receipt: Option<Receipt>,
 }
 
-/// Attempts that run, and how many each merchant has.
+/// Attempts that run, and the lane of each.
 #[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<Done>,
-    owners: HashMap<Id, MerchantId>,
+    lanes: HashMap<Id, (String, bool)>,
+}
+
+/// How many attempts run.
+#[derive(Default)]
+struct Counts {
+    lanes: HashMap<String, (usize, bool)>,
+    bounded: usize,
+}
+
+impl Counts {
+    fn add(&mut self, lane: String, is_bounded: bool) -> bool {
+        let most = most_of(is_bounded);
+        let (count, _) = self.lanes.entry(lane).or_insert((0, is_bounded));
+        let fits = *count < most && (!is_bounded || self.bounded < BOUNDED);
+        if fits {
+            *count += 1;
+            self.bounded += usize::from(is_bounded);
+        }
+        fits
+    }
+
+    fn busy(&self) -> Vec<String> {
+        let full = self.lanes.iter().filter(|(_, (count, is_bounded))| *count >= most_of(*is_bounded));
+        full.map(|(lane, _)| lane.clone()).collect()
+    }
+}
+
+const fn most_of(is_bounded: bool) -> usize {
+    if is_bounded { PER_RECEIVER } else { PER_MERCHANT }
 }
 
 impl Worker {
@@ -113,30 +146,21 @@ impl Worker {
             return Ok(());
         }
         for leased in self.lease(free, under_way.counts()).await? {
-            let owner = leased.event.merchant.clone();
+            let lane = (leased.event.lane(), leased.event.is_bounded());
             let worker = Arc::clone(self);
             let task = under_way.tasks.spawn(async move { worker.attempt(leased).await });
-            under_way.owners.insert(task.id(), owner);
+            under_way.lanes.insert(task.id(), lane);
         }
         Ok(())
     }
 
-    async fn lease(
-        &self,
-        free: usize,
-        mut counts: HashMap<MerchantId, usize>,
-    ) -> Result<Vec<Leased>, StoreError> {
+    async fn lease(&self, free: usize, mut counts: Counts) -> Result<Vec<Leased>, StoreError> {
         let now = self.core.now();
-        let busy = counts.iter().filter(|(_, count)| **count >= PER_MERCHANT);
-        let busy = busy.map(|(merchant, _)| merchant.clone()).collect();
+        let (busy, unbounded) = (counts.busy(), counts.bounded >= BOUNDED);
         // Read first: looking needs no writer, and mostly there is nothing.
         let limit = u32::try_from(2 * SLOTS).unwrap_or(u32::MAX);
-        let mut due = self.core.store.read().await?.due_events(now, busy, limit).await?;
-        due.retain(|event| {
-            let count = counts.entry(event.merchant.clone()).or_default();
-            *count += 1;
-            *count <= PER_MERCHANT
-        });
+        let mut due = self.core.store.read().await?.due_events(now, busy, unbounded, limit).await?;
+        due.retain(|event| counts.add(event.lane(), event.is_bounded()));
         due.truncate(free);
         if due.is_empty() {
             return Ok(Vec::new());
@@ -280,15 +304,15 @@ impl Worker {
     }
 
     fn courier(&self, event: &OutboxEvent) -> Option<&Arc<dyn Courier>> {
-        self.couriers.iter().find(|courier| courier.channel() == event.channel)
+        self.couriers.iter().find(|courier| courier.channel() == event.courier())
     }
 }
 
 impl UnderWay {
-    fn counts(&self) -> HashMap<MerchantId, usize> {
-        let mut counts = HashMap::new();
-        for merchant in self.owners.values() {
-            *counts.entry(merchant.clone()).or_default() += 1;
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (lane, is_bounded) in self.lanes.values() {
+            counts.add(lane.clone(), *is_bounded);
         }
         counts
     }
@@ -300,12 +324,12 @@ impl UnderWay {
         while let Some(ended) = next {
             match ended {
                 Ok((id, one)) => {
-                    self.owners.remove(&id);
+                    self.lanes.remove(&id);
                     done.push(one);
                 }
                 Err(error) => {
                     // Its lease ends by itself, and the event comes again.
-                    self.owners.remove(&error.id());
+                    self.lanes.remove(&error.id());
                     tracing::error!("a courier ended in a panic");
                 }
             }

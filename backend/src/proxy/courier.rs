@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use zeroize::Zeroizing;
 
+use super::codes::SentCode;
 use super::queue::{self, Kept};
-use super::send::{self, Answered};
+use super::send::{self, Answered, Seen};
 use super::{CHANNEL, Proxy, ProxyError, fill};
 use crate::core::{Actor, Core};
 use crate::model::{EventState, OutboxEvent, Outcome, ProxySend, Schedule, SendState};
@@ -62,7 +64,10 @@ impl ProxyCourier {
             Ok(reply) => {
                 let later = reply.header("retry-after");
                 let later = later.and_then(|text| outbox::retry_after(text, self.core.now()));
-                Ok((send::cleaned(&reply, kept.number(), kept.token()), later))
+                let code = code.map(|code| SentCode::of(&wish, &rules, &code));
+                let number = Zeroizing::new(kept.number().to_owned());
+                let seen = Seen { number, token: kept.token().to_owned(), code };
+                Ok((send::cleaned(reply, seen).await, later))
             }
             Err(ProxyError::Call(error)) => {
                 let error = Some(error.to_string());

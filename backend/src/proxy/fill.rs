@@ -1,4 +1,7 @@
-//! Putting a card into the templates of a message, and the same with the card masked, to be shown.
+//! Putting a card into the templates of a message, the same with the card masked, to be shown, and with made-up cards
+//! before any card is opened.
+
+use std::collections::HashSet;
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -6,8 +9,9 @@ use zeroize::Zeroizing;
 use super::request::MAX_BODY;
 use super::{Wish, hosts, template_problem};
 use crate::json::{Members, Value};
-use crate::rules::{self, Rule, Sight};
-use crate::templates::{Escape, Values};
+use crate::rules::{self, Carried, Rule, Sight};
+use crate::templates::{Escape, Template, Values};
+use crate::vault::cards::CardName;
 use crate::vault::members::expiry_of;
 use crate::vault::{Invalid, Meaning, meaning};
 
@@ -34,6 +38,85 @@ pub struct Filled {
     pub body: Zeroizing<String>,
 }
 
+/// Made-up cards that messages are tried with: what fits one of them alone would tell cards apart.
+const SAMPLES: [[(&str, &str); 4]; 2] = [
+    [("card_number", "4111111111111111"), ("card_holder", "Ada King"), ("expiry", "12/30"), ("cvv", "123")],
+    [("card_number", "0000000000000000"), ("card_holder", "Ada King"), ("expiry", "01/40"), ("cvv", "0000")],
+];
+
+/// Refuses what is wrong with a message whatever the card. Opens nothing, so that nothing is told of a card: what then
+/// cannot be filled with it is answered by one word.
+pub fn check(wish: &Wish, rules: &[Rule], name: &CardName) -> Result<(), Invalid> {
+    check_url(wish, rules)?;
+    for sample in SAMPLES {
+        let object = sample.into_iter().map(|(name, text)| (name.to_owned(), Value::text(text))).collect();
+        let filling = Filling { object, token: name.token.clone(), reference: name.reference.clone() };
+        try_on(wish, rules, &filling)?;
+    }
+    Ok(())
+}
+
+/// Addresses are logged on their way: neither number nor code stands in one, nor what rules make of them, and what else
+/// comes out of a card stays in the part that it was written for.
+fn check_url(wish: &Wish, rules: &[Rule]) -> Result<(), Invalid> {
+    let secret = Carried::by(rules, |meaning| matches!(meaning, Meaning::Number(_) | Meaning::Code));
+    if wish.url.names().iter().any(|name| secret.holds(name)) {
+        let detail = "A number or a code, or what a rule makes of one, cannot stand in an address: addresses are \
+                      logged on their way.";
+        return Err(Invalid::new("/request/url", "secret", detail));
+    }
+    Ok(())
+}
+
+fn try_on(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<(), Invalid> {
+    let object = rules::apply(rules, filling.object.copy(), Sight::Sent, &[])?;
+    let mut values = values(&object, filling, &wish.extra);
+    // The card may have members of any name: they are known once it is open.
+    let open: HashSet<String> = wish.names().into_iter().filter(|name| !values.has(name)).collect();
+    for name in &open {
+        values.add(name, "1");
+    }
+    let tried = |at: &str, template: &Template| {
+        template.check(&values, &open).map_err(|error| template_problem(at, &error))?;
+        Ok(template.names().is_disjoint(&open))
+    };
+    if tried("/request/url", &wish.url)? {
+        url(wish, &values)?;
+    }
+    for (index, (_, template)) in wish.headers.iter().enumerate() {
+        let at = format!("/request/headers/{index}");
+        if tried(&at, template)? {
+            header(&at, template, &values)?;
+        }
+    }
+    if let Some(template) = &wish.body
+        && tried("/request/body", template)?
+    {
+        body(wish, template, &values)?;
+    }
+    Ok(())
+}
+
+/// A name that the card has no member of, where it can be told by the names of the card's members alone.
+pub fn missing(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Invalid> {
+    if !rules.is_empty() {
+        // What they make can have names that depend on values.
+        return None;
+    }
+    let mut values = values(&filling.object, filling, &wish.extra);
+    for name in wish.names().into_iter().filter(|name| meaning(name) == Meaning::Code) {
+        values.add(&name, "");
+    }
+    let headers = wish.headers.iter().enumerate();
+    let headers = headers.map(|(index, (_, template))| (format!("/request/headers/{index}"), template));
+    let body = wish.body.as_ref().map(|body| ("/request/body".to_owned(), body));
+    let mut all = std::iter::once(("/request/url".to_owned(), &wish.url)).chain(headers).chain(body);
+    all.find_map(|(at, template)| {
+        let error = template.missing(&values)?;
+        Some(template_problem(&at, &error))
+    })
+}
+
 /// Fills a message with a card.
 pub fn fill(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<Filled, Invalid> {
     let object = rules::apply(rules, filling.object.copy(), Sight::Sent, &[])?;
@@ -41,19 +124,10 @@ pub fn fill(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<Filled, In
     let url = url(wish, &values)?;
     let mut headers = Vec::with_capacity(wish.headers.len() + 1);
     for (index, (name, template)) in wish.headers.iter().enumerate() {
-        let at = format!("/request/headers/{index}");
-        let value = template
-            .render(&values, Escape::None, MAX_HEADER)
-            .map_err(|error| template_problem(&at, &error))?;
-        if value.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(Invalid::new(at, "header", "The value of this header holds a line break."));
-        }
-        headers.push((name.clone(), value.to_string()));
+        headers.push((name.clone(), header(&format!("/request/headers/{index}"), template, &values)?));
     }
     let body = match &wish.body {
-        Some(template) => template
-            .render(&values, wish.escape, MAX_BODY)
-            .map_err(|error| template_problem("/request/body", &error))?,
+        Some(template) => body(wish, template, &values)?,
         None => Zeroizing::default(),
     };
     if wish.body.is_some() && !wish.typed {
@@ -62,6 +136,19 @@ pub fn fill(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<Filled, In
     Ok(Filled { url, headers, body })
 }
 
+fn header(at: &str, template: &Template, values: &Values) -> Result<String, Invalid> {
+    let value =
+        template.render(values, Escape::None, MAX_HEADER).map_err(|error| template_problem(at, &error))?;
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(Invalid::new(at, "header", "The value of this header holds a line break."));
+    }
+    Ok(value.to_string())
+}
+
+fn body(wish: &Wish, template: &Template, values: &Values) -> Result<Zeroizing<String>, Invalid> {
+    let rendered = template.render(values, wish.escape, MAX_BODY);
+    rendered.map_err(|error| template_problem("/request/body", &error))
+}
 /// The same message with everything masked that may not be shown.
 pub fn masked(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Filled> {
     let mut object = filling.object.copy();
@@ -80,8 +167,14 @@ fn url(wish: &Wish, values: &Values) -> Result<Url, Invalid> {
         .url
         .render(values, Escape::Url, MAX_URL)
         .map_err(|error| template_problem("/request/url", &error))?;
-    // Addresses are logged on their way.
     let written = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+    // However they are written, they would lead to another path than the one that was written.
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let decoded = path.split('/').map(|step| percent_encoding::percent_decode_str(step).decode_utf8_lossy());
+    if decoded.into_iter().any(|step| matches!(&*step, "." | "..")) {
+        return Err(wrong("url", "The path of the address holds a step that leads elsewhere."));
+    }
+    // Addresses are logged on their way.
     if shared::digits::holds_card_number(&written) {
         return Err(wrong(
             "secret",

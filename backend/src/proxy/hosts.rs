@@ -5,12 +5,13 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::access::Caller;
-use crate::core::{Actor, Core};
+use crate::access::operators::Operator;
+use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::binding::Binding;
 use crate::model::{HostId, MerchantId, Mode, Outcome, ProxyHost};
 use crate::outgoing::{Dedicated, OutgoingError};
-use crate::storage::StoreError;
+use crate::storage::{StoreError, Transaction};
 
 /// Why a host was not allowed.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,16 @@ pub enum HostError {
     Store(#[from] StoreError),
 }
 
-/// Allows a host for a merchant in these modes, in place of an older permission for it. Answers the name it has.
+/// The merchant that an operator names.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'m> {
+    /// By its name.
+    Name(&'m str),
+    /// By its id.
+    Id(&'m MerchantId),
+}
+
+/// Allows a host by the command line. Answers the name it has.
 pub async fn allow(
     core: &Core,
     merchant: &str,
@@ -40,14 +50,26 @@ pub async fn allow(
     host: &str,
     settings: &Dedicated,
 ) -> Result<String, HostError> {
+    allow_by(core, &Operator::console(), Whose::Name(merchant), modes, host, settings).await
+}
+
+/// Allows a host for a merchant in these modes, in place of an older permission for it. Answers the name it has.
+pub async fn allow_by(
+    core: &Core,
+    operator: &Operator,
+    merchant: Whose<'_>,
+    modes: &[Mode],
+    host: &str,
+    settings: &Dedicated,
+) -> Result<String, HostError> {
     let name = normal(host).ok_or_else(|| HostError::Name(host.to_owned()))?;
     settings.check()?;
     let mut transaction = core.store.begin().await?;
-    let found = transaction.find_merchant_by_name(merchant.to_owned()).await?.ok_or(HostError::Merchant)?;
+    let found = found(&mut *transaction, merchant).await?;
     for &mode in modes {
         let mut row = ProxyHost {
             id: HostId::new(core.now(), &*core.entropy),
-            merchant: found.id.clone(),
+            merchant: found.clone(),
             mode,
             host: name.clone(),
             sealed: Vec::new(),
@@ -58,35 +80,54 @@ pub async fn allow(
             row.sealed = core.root.wrap(&bind(&row), &text, &*core.entropy)?;
         }
         transaction.put_proxy_host(row).await?;
-        let entry = core.entry(&operator(&found.id, mode), "proxy.host.allow", &name, Outcome::Done);
-        transaction.add_audit(entry).await?;
+        let actor = operator.actor(Some(&found), Some(mode));
+        transaction.add_audit(core.entry(&actor, "proxy.host.allow", &name, Outcome::Done)).await?;
     }
     transaction.commit().await?;
     Ok(name)
 }
 
-/// Takes a permission back. Answers whether there was one.
+/// Takes a permission back by the command line. Answers whether there was one.
 pub async fn forbid(core: &Core, merchant: &str, modes: &[Mode], host: &str) -> Result<bool, HostError> {
+    forbid_by(core, &Operator::console(), Whose::Name(merchant), modes, host).await
+}
+
+/// Takes a permission back. Answers whether there was one.
+pub async fn forbid_by(
+    core: &Core,
+    operator: &Operator,
+    merchant: Whose<'_>,
+    modes: &[Mode],
+    host: &str,
+) -> Result<bool, HostError> {
     let name = normal(host).ok_or_else(|| HostError::Name(host.to_owned()))?;
     let mut transaction = core.store.begin().await?;
-    let found = transaction.find_merchant_by_name(merchant.to_owned()).await?.ok_or(HostError::Merchant)?;
+    let found = found(&mut *transaction, merchant).await?;
     let mut was = false;
     for &mode in modes {
-        if transaction.delete_proxy_host(found.id.clone(), mode, name.clone()).await? {
+        if transaction.delete_proxy_host(found.clone(), mode, name.clone()).await? {
             was = true;
-            let entry = core.entry(&operator(&found.id, mode), "proxy.host.forbid", &name, Outcome::Done);
-            transaction.add_audit(entry).await?;
+            let actor = operator.actor(Some(&found), Some(mode));
+            transaction.add_audit(core.entry(&actor, "proxy.host.forbid", &name, Outcome::Done)).await?;
         }
     }
     transaction.commit().await?;
     Ok(was)
 }
 
-/// The hosts of a merchant by its name.
-pub async fn list_of(core: &Core, merchant: &str, mode: Mode) -> Result<Vec<ProxyHost>, HostError> {
+/// The hosts of a merchant, for an operator.
+pub async fn list_of(core: &Core, merchant: Whose<'_>, mode: Mode) -> Result<Vec<ProxyHost>, HostError> {
     let mut transaction = core.store.read().await?;
-    let found = transaction.find_merchant_by_name(merchant.to_owned()).await?.ok_or(HostError::Merchant)?;
-    Ok(transaction.list_proxy_hosts(found.id, mode).await?)
+    let found = found(&mut *transaction, merchant).await?;
+    Ok(transaction.list_proxy_hosts(found, mode).await?)
+}
+
+async fn found(transaction: &mut dyn Transaction, merchant: Whose<'_>) -> Result<MerchantId, HostError> {
+    let found = match merchant {
+        Whose::Name(name) => transaction.find_merchant_by_name(name.to_owned()).await?,
+        Whose::Id(id) => transaction.lookup_merchant(id.clone()).await?,
+    };
+    Ok(found.ok_or(HostError::Merchant)?.id)
 }
 
 /// The hosts of the caller's merchant.
@@ -125,15 +166,6 @@ fn normal(host: &str) -> Option<String> {
     let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let named = url.username().is_empty() && url.password().is_none() && !host.contains(['/', '*']);
     if plain && named { name_of(&url) } else { None }
-}
-
-fn operator(merchant: &MerchantId, mode: Mode) -> Actor {
-    Actor {
-        merchant: Some(merchant.clone()),
-        mode: Some(mode),
-        name: "operator".to_owned(),
-        address: String::new(),
-    }
 }
 
 fn bind(host: &ProxyHost) -> Binding<'_> {

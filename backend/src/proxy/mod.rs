@@ -1,6 +1,7 @@
 //! The proxy: a stored card is put into a message that a merchant wrote, and sent to a server that the operator
 //! allowed for this merchant (spec A.7, security rules 10, 12, 21).
 
+mod codes;
 mod courier;
 mod fill;
 pub mod hosts;
@@ -17,10 +18,11 @@ pub use request::{MAX_CALL, Wish};
 pub use send::{Order, Sent, Shown, send};
 pub use store::{Taken, fetch};
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 
 use crate::crypto::CryptoError;
 use crate::model::{HostId, Timestamp};
@@ -28,6 +30,7 @@ use crate::outbox::OutboxError;
 use crate::outgoing::{Outgoing, OutgoingError};
 use crate::storage::StoreError;
 use crate::templates::TemplateError;
+use crate::vault::cards::CardName;
 use crate::vault::{Invalid, TimedCache, VaultError};
 
 /// The channel of queued sends.
@@ -39,6 +42,9 @@ pub const MAX_ANSWER: usize = 1024 * 1024;
 /// So many calls with large bodies are under way at once on a node; the others wait. With it the memory that they
 /// take is bounded, however many there are.
 const LARGE: usize = 16;
+/// Cards are opened one after the other in so many rows, so that tries at the same time cannot pass the limit of
+/// failures together.
+const ROWS: usize = 64;
 /// How long a client with a certificate of its own is kept.
 const CLIENT_LIFE: Duration = Duration::from_mins(5);
 
@@ -50,6 +56,7 @@ pub struct Proxy {
     room: Semaphore,
     /// Places for large answers: of their own, since who holds a place above can come to need one here.
     answers: Semaphore,
+    rows: Vec<Mutex<()>>,
 }
 
 /// Why nothing was sent, or nothing came back.
@@ -61,6 +68,12 @@ pub enum ProxyError {
     /// The operator has not allowed this host for the merchant.
     #[error("the host is not allowed")]
     NotAllowed,
+    /// The message is right and this card does not fit it. What of it does not is not told: it would tell of the card.
+    #[error("the card does not fit the message")]
+    Unfit,
+    /// This card did not fit too many messages.
+    #[error("too many messages that the card did not fit")]
+    TooMany,
     /// No such send.
     #[error("unknown send")]
     Unknown,
@@ -119,12 +132,21 @@ impl Proxy {
             dedicated: TimedCache::new(CLIENT_LIFE, 64),
             room: Semaphore::new(LARGE),
             answers: Semaphore::new(LARGE),
+            rows: (0..ROWS).map(|_| Mutex::new(())).collect(),
         }
     }
 
     /// Waits for room for a call with a large body.
     pub async fn room(&self) -> Option<SemaphorePermit<'_>> {
         self.room.acquire().await.ok()
+    }
+
+    /// Waits until nobody else of its row opens a card on this node. Before the transaction, which others wait for.
+    async fn turn(&self, name: &CardName) -> Option<MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        (&name.token, &name.reference).hash(&mut hasher);
+        let row = usize::try_from(hasher.finish() % ROWS as u64).unwrap_or_default();
+        Some(self.rows.get(row)?.lock().await)
     }
 
     /// Forgets clients that nobody has used for a while.

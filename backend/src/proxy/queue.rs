@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::fill::Filling;
+use super::fill::{self, Filling};
 use super::request::{Hook, Source};
-use super::send::{self, Answered, Order, Shown};
+use super::send::{self, Answered, Order, Prepared, Shown, TRIES};
 use super::{CHANNEL, Proxy, ProxyError, Wish};
 use crate::access::Caller;
 use crate::core::Core;
@@ -22,11 +22,9 @@ use crate::model::{
 };
 use crate::outbox::{self, NewEvent, Parcel};
 use crate::rules::{Rule, stored};
-use crate::storage::StoreError;
+use crate::storage::{StoreError, until_won};
 use crate::vault::VaultError;
 use crate::vault::forward::{self, OpenKey};
-
-const TRIES: usize = 5;
 
 /// What is kept sealed until it is sent.
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
@@ -62,17 +60,14 @@ pub async fn enqueue(
     attempts: u32,
 ) -> Result<(SendId, Option<Shown>), ProxyError> {
     send::client(core, proxy, caller, &order.wish).await?;
+    fill::check(&order.wish, &order.rules, &order.name)?;
     let key = forward::unlock(core, caller, &order.access).await?;
     let needs_code = send::needs_code(&order.wish, &order.rules);
     // Made before the transaction: it may have to write the hour's key.
     let hour = if needs_code { Some(core.keyring.cvv_key_now(core).await?) } else { None };
-    for _ in 1..TRIES {
-        match once(core, caller, &key, &order, rules.as_ref(), attempts, hour.as_ref()).await {
-            Err(ProxyError::Vault(VaultError::Store(StoreError::Retry))) => {}
-            result => return result,
-        }
-    }
-    once(core, caller, &key, &order, rules.as_ref(), attempts, hour.as_ref()).await
+    let _turn = proxy.turn(&order.name).await;
+    let queued = || once(core, caller, &key, &order, rules.as_ref(), attempts, hour.as_ref());
+    until_won(TRIES, send::is_race, queued).await
 }
 
 async fn once(
@@ -85,7 +80,13 @@ async fn once(
     hour: Option<&Hour>,
 ) -> Result<(SendId, Option<Shown>), ProxyError> {
     let mut transaction = core.store.begin().await?;
-    let ready = send::prepare(core, &mut *transaction, key, order).await?;
+    let ready = match send::prepare(core, &mut *transaction, key, order).await? {
+        Prepared::Ready(ready) => ready,
+        Prepared::Unfit(card, error) => {
+            send::note_unfit(core, caller, transaction, &card).await?;
+            return Err(error);
+        }
+    };
     let shown = order.debug.then(|| send::shown(&order.wish, &order.rules, &ready.filling)).flatten();
     let id = SendId::new(core.now(), &*core.entropy);
     let mut row = ProxySend {
@@ -108,7 +109,8 @@ async fn once(
     }
     let card = ready.card.id.clone();
     transaction.add_send(row).await?;
-    outbox::append(core, &mut *transaction, event(caller, &id, attempts)).await?;
+    let channel = format!("{CHANNEL}:{}", order.wish.host);
+    outbox::append(core, &mut *transaction, event(caller, &id, attempts, &channel)).await?;
     let entry = core.entry(&caller.actor(), "proxy.queue", card.as_str(), AuditOutcome::Done);
     transaction.add_audit(entry).await?;
     transaction.commit().await?;
@@ -139,13 +141,13 @@ fn kept(filling: &Filling, number: &str, wish: &Wish, rules: Option<&String>) ->
     }
 }
 
-fn event<'e>(caller: &'e Caller, id: &'e SendId, attempts: u32) -> NewEvent<'e> {
+fn event<'e>(caller: &'e Caller, id: &'e SendId, attempts: u32, channel: &'e str) -> NewEvent<'e> {
     NewEvent {
         merchant: &caller.merchant,
         mode: caller.mode,
         kind: "proxy.send",
         order: id.as_str(),
-        channel: CHANNEL,
+        channel,
         parcel: Parcel { to: id.to_string(), headers: Vec::new(), body: String::new() },
         schedule: Schedule::STANDARD.attempts(attempts),
         erases: true,

@@ -1,5 +1,7 @@
 //! What a merchant wants to be sent (spec A.7): read and checked before any card is opened.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -121,13 +123,15 @@ impl Wish {
         Ok(Self { method, url, host, headers: read, body, escape, typed, extra, webhook, source })
     }
 
+    /// The names that its templates ask for.
+    pub fn names(&self) -> HashSet<String> {
+        let headers = self.headers.iter().map(|(_, template)| template);
+        headers.chain(self.body.as_ref()).chain([&self.url]).flat_map(Template::names).collect()
+    }
+
     /// Whether a template asks for a member of this meaning.
     pub fn asks_for(&self, sought: Meaning) -> bool {
-        let headers = self.headers.iter().map(|(_, template)| template);
-        headers
-            .chain(self.body.as_ref())
-            .chain([&self.url])
-            .any(|template| template.names().iter().any(|name| meaning(name) == sought))
+        self.names().iter().any(|name| meaning(name) == sought)
     }
 }
 
@@ -160,11 +164,14 @@ fn host(url: &Template) -> Result<String, Invalid> {
     if !ended && !url.is_plain() {
         return wrong("host", "The host of the address cannot come out of a member.");
     }
-    if url.names().iter().any(|name| meaning(name) == Meaning::Code) {
+    if url.names().iter().any(|name| matches!(meaning(name), Meaning::Number(_) | Meaning::Code)) {
         return wrong(
             "secret",
-            "A security code cannot stand in an address: addresses are logged on their way.",
+            "A number or a code cannot stand in an address: addresses are logged on their way.",
         );
+    }
+    if url.is_unescaped() {
+        return wrong("raw", "In an address every value is encoded; this one would be put in as it is.");
     }
     let parsed =
         Url::parse(head).ok().filter(|parsed| parsed.username().is_empty() && parsed.password().is_none());
@@ -227,8 +234,7 @@ fn hook(value: Value) -> Result<Option<Hook>, Invalid> {
 /// Card data come out of the vault, not out of the call (security rule 10).
 fn check_extra(extra: &Members, problems: &mut Vec<Invalid>) {
     for (name, value) in extra.iter() {
-        let named = matches!(meaning(name), Meaning::Number(_) | Meaning::Code | Meaning::Forbidden);
-        if named || shared::digits::holds_card_number(name) {
+        if names_card_data(name, value) || shared::digits::holds_card_number(name) {
             let detail = "Card data come out of the vault; they cannot be sent along.";
             problems.push(Invalid::new("/request/extra_data", "forbidden", detail));
         } else if shared::digits::holds_card_number(&value.to_json()) {
@@ -236,6 +242,16 @@ fn check_extra(extra: &Members, problems: &mut Vec<Invalid>) {
             problems.push(Invalid::new(format!("/request/extra_data/{name}"), "holds_number", detail));
         }
     }
+}
+
+/// Whether a member, or one inside it at any depth, is named like card data.
+fn names_card_data(name: &str, value: &Value) -> bool {
+    matches!(meaning(name), Meaning::Number(_) | Meaning::Code | Meaning::Forbidden)
+        || match value {
+            Value::List(items) => items.iter().any(|item| names_card_data("", item)),
+            Value::Object(members) => members.iter().any(|(name, value)| names_card_data(name, value)),
+            _ => false,
+        }
 }
 
 #[cfg(test)]
@@ -268,6 +284,10 @@ mod tests {
             ("https://u:p@a.example/", "url"),
             ("https:///x", "url"),
             ("https://a.example/{{cvv}}", "secret"),
+            ("https://a.example/{{pan|last4}}", "secret"),
+            ("https://a.example/{{#number}}x{{/number}}", "secret"),
+            ("https://a.example/{{{note}}}", "raw"),
+            ("https://a.example/?a={{note|raw}}", "raw"),
         ] {
             let found = host_of(url);
             assert!(found == Err(code) || (url.contains(":///") && found.is_ok()), "{url}: {found:?}");
@@ -286,6 +306,7 @@ mod tests {
         assert_eq!(with(r#""headers":[{"X-A":"1"},{"a b":"1"}]"#), at("/request/headers/1", "header"));
         assert_eq!(with(r#""headers":[1]"#), at("/request/headers", "type"));
         assert_eq!(with(r#""extra_data":{"cvv":"737"}"#), at("/request/extra_data", "forbidden"));
+        assert_eq!(with(r#""extra_data":{"card":[{"CVC":"737"}]}"#), at("/request/extra_data", "forbidden"));
         assert_eq!(
             with(r#""extra_data":{"a":["4111 1111 1111 1111"]}"#),
             at("/request/extra_data/a", "holds_number")

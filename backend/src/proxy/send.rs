@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::codes::{self, SentCode};
 use super::fill::{self, Filled, Filling};
 use super::{MAX_ANSWER, Proxy, ProxyError, TIME, Wish, hosts, scan};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::json::{Members, Value};
 use crate::model::{Card, DestinationKind, MerchantId, Mode, Outcome, SendId, Use};
-use crate::outgoing::{Outgoing, Relayed, Reply};
+use crate::outgoing::{Outgoing, Relayed, Reply, SMALL};
 use crate::rules::Rule;
-use crate::storage::{StoreError, Transaction};
+use crate::storage::{StoreError, Transaction, until_won};
 use crate::vault::cards::CardName;
 use crate::vault::content::Content;
 use crate::vault::forward::{self, OpenKey, SpentCode};
@@ -24,7 +25,11 @@ use crate::vault::keys::KeyAccess;
 use crate::vault::{Meaning, VaultError};
 
 /// A transaction that others get in the way of is tried so often.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
+/// Messages that do not fit a card are counted under this name.
+const UNFIT: &str = "proxy.unfit";
+/// So many of them in a minute, and the card is not opened for others until the minute is over.
+const MOST_UNFIT: u32 = 5;
 
 /// What a call asks for.
 pub struct Order {
@@ -75,6 +80,15 @@ pub struct Shown {
     pub body: String,
 }
 
+/// What came of opening a card for a message.
+pub(super) enum Prepared {
+    /// The message is filled.
+    Ready(Box<Ready>),
+    /// The card does not fit it. What was done is kept all the same: a code that was used stays used, so that nobody
+    /// can ask the card questions for nothing.
+    Unfit(Box<Card>, ProxyError),
+}
+
 /// A card that was opened, and a message that was filled with it.
 pub(super) struct Ready {
     pub card: Card,
@@ -87,13 +101,16 @@ pub(super) struct Ready {
 /// Sends a message and waits for its answer.
 pub async fn send(core: &Core, proxy: &Proxy, caller: &Caller, order: Order) -> Result<Sent, ProxyError> {
     let client = client(core, proxy, caller, &order.wish).await?;
+    fill::check(&order.wish, &order.rules, &order.name)?;
     let key = forward::unlock(core, caller, &order.access).await?;
     let id = SendId::new(core.now(), &*core.entropy);
+    let turn = proxy.turn(&order.name).await;
     let ready = with_card(core, caller, &key, &order, id.as_str()).await?;
+    drop(turn);
     let shown = order.debug.then(|| shown(&order.wish, &order.rules, &ready.filling)).flatten();
-    let (method, token) = (order.wish.method.as_str(), ready.filling.token.clone());
-    let reply = call(proxy, &client, method, ready.filled, &id, TIME).await?;
-    Ok(Sent { id, answer: cleaned(&reply, &ready.number, &token), shown })
+    let seen = Seen::of(&ready, &order.wish, &order.rules);
+    let reply = call(proxy, &client, order.wish.method.as_str(), ready.filled, &id, TIME).await?;
+    Ok(Sent { id, answer: cleaned(reply, seen).await, shown })
 }
 
 /// Who calls the host of a message; `NotAllowed`, audited, where the operator has not allowed it.
@@ -123,8 +140,8 @@ pub(super) async fn client_for(
     Ok(Some(proxy.dedicated(&row.id, &settings, core.now())?))
 }
 
-/// Opens the card, counts the use of its code and fills the message; all of it or, where the message cannot be
-/// filled, nothing. The audit entry is committed before anything can leave.
+/// Opens the card, counts the use of its code and fills the message. The audit entry is committed before anything can
+/// leave.
 async fn with_card(
     core: &Core,
     caller: &Caller,
@@ -132,31 +149,42 @@ async fn with_card(
     order: &Order,
     object: &str,
 ) -> Result<Ready, ProxyError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
+    let opened = until_won(TRIES, is_race, || async {
         let mut transaction = core.store.begin().await?;
-        let made = prepare(core, &mut *transaction, key, order).await;
-        let committed = match made {
-            Ok(ready) => {
-                let entry = core.entry(&caller.actor(), "proxy.send", ready.card.id.as_str(), Outcome::Done);
-                let noted = transaction.add_audit(entry).await;
-                match noted {
-                    Ok(()) => transaction.commit().await.map(|()| ready).map_err(ProxyError::from),
-                    Err(error) => Err(error.into()),
-                }
-            }
-            Err(error) => Err(error),
-        };
-        match committed {
-            Err(ProxyError::Vault(VaultError::Store(StoreError::Retry))) if tries < TRIES => {}
-            Err(error) => {
-                core.refused(&caller.actor(), "proxy.send", object).await;
+        let ready = match prepare(core, &mut *transaction, key, order).await? {
+            Prepared::Ready(ready) => *ready,
+            Prepared::Unfit(card, error) => {
+                note_unfit(core, caller, transaction, &card).await?;
                 return Err(error);
             }
-            Ok(ready) => return Ok(ready),
-        }
+        };
+        let entry = core.entry(&caller.actor(), "proxy.send", ready.card.id.as_str(), Outcome::Done);
+        transaction.add_audit(entry).await?;
+        transaction.commit().await?;
+        Ok(ready)
+    });
+    let opened = opened.await;
+    if let Err(ProxyError::Vault(_) | ProxyError::TooMany) = &opened {
+        core.refused(&caller.actor(), "proxy.send", object).await;
     }
+    opened
+}
+
+pub(super) fn is_race(error: &ProxyError) -> bool {
+    matches!(error, ProxyError::Vault(VaultError::Store(StoreError::Retry)))
+}
+
+/// Counts and audits a card that did not fit, and keeps what was done before that was known.
+pub(super) async fn note_unfit(
+    core: &Core,
+    caller: &Caller,
+    mut transaction: Box<dyn Transaction>,
+    card: &Card,
+) -> Result<(), ProxyError> {
+    transaction.hit(UNFIT, card.id.to_string(), core.now().minute()).await?;
+    let entry = core.entry(&caller.actor(), "proxy.unfit", card.id.as_str(), Outcome::Refused);
+    transaction.add_audit(entry).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// The card and the filled message, in the caller's transaction.
@@ -165,18 +193,30 @@ pub(super) async fn prepare(
     transaction: &mut dyn Transaction,
     key: &OpenKey,
     order: &Order,
-) -> Result<Ready, ProxyError> {
-    let (card, content) = key.card(transaction, &order.name).await?;
+) -> Result<Prepared, ProxyError> {
+    let card = key.find(transaction, &order.name).await?;
+    if transaction.hits(UNFIT, card.id.to_string(), core.now().minute()).await? >= MOST_UNFIT {
+        return Err(ProxyError::TooMany);
+    }
+    let content = key.open(transaction, &card).await?;
     let number = content.number.clone();
+    let mut filling = filling(content, &card);
+    if let Some(missing) = fill::missing(&order.wish, &order.rules, &filling) {
+        return Ok(Prepared::Unfit(Box::new(card), missing.into()));
+    }
     let code = if needs_code(&order.wish, &order.rules) {
         let at = Use { kind: DestinationKind::HostName, data: &order.wish.host };
         Some(key.spend(core, transaction, &card, at).await?)
     } else {
         None
     };
-    let filling = filling(content, &card, code.as_ref().map(|code| code.digits.as_str()));
-    let filled = fill::fill(&order.wish, &order.rules, &filling)?;
-    Ok(Ready { card, filling, filled, code, number })
+    if let Some(code) = &code {
+        filling.object.set("cvv", Value::text(code.digits.as_str()));
+    }
+    Ok(match fill::fill(&order.wish, &order.rules, &filling) {
+        Ok(filled) => Prepared::Ready(Box::new(Ready { card, filling, filled, code, number })),
+        Err(_) => Prepared::Unfit(Box::new(card), ProxyError::Unfit),
+    })
 }
 
 /// Whether the message has a place for the security code. One that has not leaves the code alone.
@@ -184,14 +224,11 @@ pub(super) fn needs_code(wish: &Wish, rules: &[Rule]) -> bool {
     wish.asks_for(Meaning::Code) || rules.iter().any(|rule| rule.reads(Meaning::Code))
 }
 
-fn filling(mut content: Content, card: &Card, code: Option<&str>) -> Filling {
+fn filling(mut content: Content, card: &Card) -> Filling {
     if content.name.is_empty() {
         "card_number".clone_into(&mut content.name);
     }
-    let mut object: Members = content.into_object();
-    if let Some(code) = code {
-        object.set("cvv", Value::text(code));
-    }
+    let object: Members = content.into_object();
     Filling { object, token: card.token.clone(), reference: card.reference.clone() }
 }
 
@@ -220,15 +257,57 @@ pub(super) async fn call(
     Ok(client.relay(relayed).await?)
 }
 
-/// An answer as it may be seen.
-pub(super) fn cleaned(reply: &Reply, number: &str, token: &str) -> Answered {
-    let headers = reply.headers.iter();
-    Answered {
-        status: reply.status,
-        headers: headers.map(|(name, value)| (name.clone(), scan::clean(value, number, token))).collect(),
-        body: scan::clean(&String::from_utf8_lossy(&reply.body), number, token),
-        error: None,
+/// What is looked for in an answer.
+pub(super) struct Seen {
+    /// The card's number; empty where no card was opened.
+    pub number: Zeroizing<String>,
+    /// What takes its place.
+    pub token: String,
+    /// The code, where one was sent.
+    pub code: Option<SentCode>,
+}
+
+impl Seen {
+    fn of(ready: &Ready, wish: &Wish, rules: &[Rule]) -> Self {
+        Self {
+            number: ready.number.clone(),
+            token: ready.filling.token.clone(),
+            code: ready.code.as_ref().map(|code| SentCode::of(wish, rules, &code.digits)),
+        }
     }
+
+    /// For an answer to a call without a card.
+    pub fn nothing() -> Self {
+        Self { number: Zeroizing::default(), token: String::new(), code: None }
+    }
+
+    fn clean(&self, text: &str) -> String {
+        codes::hide(&scan::clean(text, &self.number, &self.token), self.code.as_ref())
+    }
+}
+
+/// An answer as it may be seen. A large one is looked through beside the reactor's threads.
+pub(super) async fn cleaned(reply: Reply, seen: Seen) -> Answered {
+    let status = reply.status;
+    let is_small = reply.body.len() <= SMALL;
+    let look = move || {
+        let headers = reply.headers.iter();
+        Answered {
+            status: reply.status,
+            headers: headers.map(|(name, value)| (name.clone(), seen.clean(value))).collect(),
+            body: seen.clean(&String::from_utf8_lossy(&reply.body)),
+            error: None,
+        }
+    };
+    if is_small {
+        return look();
+    }
+    // What cannot be looked through is not shown.
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Answered {
+        status,
+        error: Some("the answer could not be looked through".to_owned()),
+        ..Answered::default()
+    })
 }
 
 /// The message as it may be shown.

@@ -4,7 +4,7 @@
 use shared::Expiry;
 use zeroize::Zeroizing;
 
-use super::scan;
+use super::{codes, scan};
 use crate::json::{Members, Value};
 use crate::vault::{Meaning, meaning};
 
@@ -33,6 +33,7 @@ pub fn read(text: &str) -> Option<Found> {
     });
     let mut card: Members = [("card_number".to_owned(), Value::Text(number?))].into_iter().collect();
     let template = named(&template, &mut card);
+    let template = codes::hide(&scan::clean(&template, "", ""), None);
     Some(Found { card, template })
 }
 
@@ -49,6 +50,7 @@ fn named(text: &str, card: &mut Members) -> String {
         rest = after;
         let Some((gap, value)) = value_behind(after) else { continue };
         let Some((key, kept)) = member(name, value) else { continue };
+        // Another code is hidden with what is left.
         if card.find(key).is_some_and(|known| known.as_typed() != Some(&kept)) {
             continue;
         }
@@ -65,13 +67,11 @@ fn named(text: &str, card: &mut Members) -> String {
 
 /// What separates a name from its value, and the value, in JSON, XML, a form or plain text.
 fn value_behind(text: &str) -> Option<(&str, &str)> {
-    let start = text.find(|c: char| c.is_ascii_digit())?;
-    let gap = text.get(..start)?;
-    let separates = |c: char| matches!(c, '"' | '\'' | ':' | '=' | '>' | ' ');
-    if gap.is_empty() || gap.chars().count() > WIDEST || !gap.chars().all(separates) {
-        return None;
-    }
-    let from = text.get(start..)?;
+    let separates = |c: &char| matches!(c, '"' | '\'' | ':' | '=' | '>' | ' ');
+    // All of them are of one byte.
+    let start = text.chars().take(WIDEST).take_while(separates).count();
+    let gap = text.get(..start).filter(|gap| !gap.is_empty())?;
+    let from = text.get(start..).filter(|from| from.starts_with(|c: char| c.is_ascii_digit()))?;
     let end = from.find(|c: char| !(c.is_ascii_digit() || matches!(c, '/' | '-'))).unwrap_or(from.len());
     from.get(..end.min(LONGEST)).map(|value| (gap, value))
 }
@@ -122,6 +122,19 @@ mod tests {
     fn a_second_card_is_hidden_too() {
         let found = read("4111111111111111 and 5555555555554444 and 4111111111111111").unwrap();
         assert_eq!(found.template, "{{card_number}} and {{other_card_number}} and {{card_number}}");
+    }
+
+    #[test]
+    fn a_second_code_is_hidden_too() {
+        let found = read(r#"{"pan":"4111111111111111","cvv":"737","cvv":"123","cvc":999}"#).unwrap();
+        assert_eq!(found.template, r#"{"pan":"{{card_number}}","cvv":"{{cvv}}","cvv":"•••","cvc":"•••"}"#);
+        assert_eq!(found.card.find("cvv").unwrap().as_text(), Some("737"));
+    }
+
+    #[test]
+    fn a_long_answer_is_gone_through_once() {
+        let text = format!("{}4111111111111111", "a ".repeat(500_000));
+        assert!(read(&text).unwrap().template.ends_with("a {{card_number}}"));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use zeroize::Zeroizing;
 
 use super::fill::{self, Filling};
-use super::send::{self, Answered, Order};
-use super::{Proxy, ProxyError, TIME, scan, smart};
+use super::send::{self, Answered, Order, Seen};
+use super::{Proxy, ProxyError, TIME, smart};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::token::Algorithm;
@@ -48,13 +48,15 @@ pub async fn fetch(
     let filled = fill::fill(&order.wish, &[], &filling)?;
     core.store.record(core.entry(&caller.actor(), "proxy.fetch", id.as_str(), Outcome::Done)).await?;
     let reply = send::call(proxy, &client, &order.wish.method, filled, &id, TIME).await?;
-    let mut answer = send::cleaned(&reply, "", "");
+    let mut answer = send::cleaned(reply.clone(), Seen::nothing()).await;
     let stored_at = core.now();
     if !(200..300).contains(&reply.status) {
         return Ok(Taken { id, answer, saved: None, stored_at });
     }
+    // A large answer is looked through beside the reactor's threads.
+    let read = tokio::task::spawn_blocking(move || card_of(&reply, smart_parse)).await;
     let (body, template) =
-        card_of(&reply, smart_parse).map_err(|problem| ProxyError::Unstorable(vec![problem]))?;
+        read.map_err(|_| VaultError::Contended)?.map_err(|problem| ProxyError::Unstorable(vec![problem]))?;
     answer.body = template;
     let request = StoreRequest { body, number: None, reference: order.name.reference, algorithm };
     let saved = store(core, caller, &order.access, request).await?;
@@ -71,7 +73,7 @@ fn card_of(reply: &Reply, smart_parse: bool) -> Result<(Members, String), Invali
     let text = Zeroizing::new(String::from_utf8_lossy(&reply.body).into_owned());
     let found =
         smart::read(&text).ok_or_else(|| Invalid::new("", "no_card", "The answer holds no card number."))?;
-    Ok((found.card, scan::clean(&found.template, "", "")))
+    Ok((found.card, found.template))
 }
 
 async fn store(

@@ -34,6 +34,8 @@ pub struct NewRetrieval {
     pub max_uses: Option<u32>,
     /// How many reveals on the hosted page.
     pub max_reveals: u32,
+    /// Whether it shows its card there alone.
+    pub reveal_only: bool,
     /// The operations of the rules that what is read is changed by, as `rules::stored::kept` writes them.
     pub rules: Option<String>,
 }
@@ -59,9 +61,8 @@ pub async fn create(
     let secret = secret::generate_secret(&*core.entropy);
     let endpoint = build(core, &key, new, &secret, &custody)?;
     let mut transaction = core.store.begin().await?;
-    // A passphrase that changed since would leave an endpoint behind that it does not end.
-    let now = transaction.find_key(key.merchant.clone(), key.mode, key.name.clone()).await?;
-    if now.is_none_or(|now| now.row_version != key.row_version) {
+    // A passphrase that changed since, or changes meanwhile, would leave an endpoint behind that it does not end.
+    if !transaction.hold_key(key.merchant.clone(), key.id.clone(), key.row_version).await? {
         return Err(crate::vault::VaultError::Contended.into());
     }
     if let Some(token) = &endpoint.lock_token {
@@ -165,6 +166,7 @@ fn build(
         max_reveals: new.max_reveals,
         reveals: 0,
         created_at: now,
+        reveal_only: new.reveal_only,
         rules: new.rules,
     };
     let inner = aead::seal(

@@ -8,7 +8,7 @@ mod endpoints;
 mod open;
 
 pub use endpoints::{Created, NewRetrieval, create, delete, find, list};
-pub use open::{Reading, open, peek};
+pub use open::{Peeked, Reading, open, peek};
 
 use zeroize::Zeroizing;
 
@@ -32,6 +32,9 @@ pub enum RetrieveError {
     /// The name is taken.
     #[error("the name is taken")]
     Taken,
+    /// It shows its card on the hosted page alone; told to the holder of the right secret alone.
+    #[error("the endpoint is for the hosted page alone")]
+    PageOnly,
     /// It read what it may read; told to the holder of the right secret alone.
     #[error("the endpoint has ended")]
     Ended(Ended),

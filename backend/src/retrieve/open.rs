@@ -9,7 +9,7 @@ use crate::model::retrieve::Ended;
 use crate::model::{Card, KeyPairRow, Outcome, RetrieveEndpoint, Shown, VaultKey};
 use crate::rules::{self, Sight, stored};
 use crate::storage::Transaction;
-use crate::vault::{cards, mask_member};
+use crate::vault::{Meaning, cards, mask_member, meaning};
 
 /// What is to be read.
 pub struct Reading<'r> {
@@ -38,6 +38,10 @@ struct Found {
 pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, RetrieveError> {
     let endpoint = prove(core, reading).await?;
     let actor = actor(&endpoint, reading.address);
+    if endpoint.reveal_only && !reading.reveal {
+        core.refused(&actor, "retrieve.page_only", endpoint.id.as_str()).await;
+        return Err(RetrieveError::PageOnly);
+    }
     if let Err(ended) = endpoint.state(core.now(), reading.reveal) {
         core.refused(&actor, "retrieve.ended", endpoint.id.as_str()).await;
         return Err(RetrieveError::Ended(ended));
@@ -68,11 +72,42 @@ pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, Retriev
     Ok(rules::apply(&stored::of_kept(rules)?, members, Sight::Kept, &endpoint.mask_fields)?)
 }
 
-/// What may be shown of a card before it is read. Counts as no use.
-pub async fn peek(core: &Core, reading: &Reading<'_>) -> Result<Shown, RetrieveError> {
+/// What may be shown of a card before it is read.
+pub struct Peeked {
+    /// The number by its ends, or hidden.
+    pub number: String,
+    /// The holder by initials, or hidden; empty where there is none.
+    pub holder: String,
+    /// The expiry, or hidden; empty where there is none.
+    pub expiry: String,
+}
+
+/// What may be shown of a card before it is read, by the endpoint's masks. Counts as no use.
+pub async fn peek(core: &Core, reading: &Reading<'_>) -> Result<Peeked, RetrieveError> {
     let endpoint = prove(core, reading).await?;
     endpoint.state(core.now(), reading.reveal).map_err(RetrieveError::Ended)?;
-    Ok(find(&mut *core.store.read().await?, &endpoint, reading).await?.card.shown)
+    let shown = find(&mut *core.store.read().await?, &endpoint, reading).await?.card.shown;
+    Ok(peeked(&endpoint, shown))
+}
+
+/// Rules work on the opened card: what they would leave of it is not known yet, so nothing is shown before.
+fn peeked(endpoint: &RetrieveEndpoint, shown: Shown) -> Peeked {
+    let rules = endpoint.rules.is_some();
+    let masked = |is: fn(Meaning) -> bool| rules || endpoint.mask_fields.iter().any(|name| is(meaning(name)));
+    let or_hidden =
+        |text: String, hidden: bool| if hidden { "•".repeat(text.chars().count().min(8)) } else { text };
+    let digits = usize::from(shown.digits);
+    let number = if rules {
+        "•".repeat(digits)
+    } else {
+        shared::mask::number(&shown.first_six, &shown.last_four, digits)
+    };
+    let expiry = shown.expiry.map(shared::Expiry::short).unwrap_or_default();
+    Peeked {
+        number,
+        holder: or_hidden(shown.holder, masked(|of| of == Meaning::Holder)),
+        expiry: or_hidden(expiry, masked(Meaning::is_expiry)),
+    }
 }
 
 /// The endpoint of a name, for whoever knows its secret. The failure is audited.

@@ -7,11 +7,13 @@
 mod operations;
 pub mod stored;
 
+use std::collections::HashSet;
+
 use operations::{Change, Fit};
 pub use operations::{Told, told};
 
 use crate::json::{Members, Value};
-use crate::vault::{Invalid, Meaning, meaning};
+use crate::vault::{Invalid, Meaning, is_same, meaning};
 
 /// The most operations of a rule.
 pub const MAX_OPERATIONS: usize = 32;
@@ -80,11 +82,55 @@ impl Rule {
         })
     }
 
+    /// Adds what operations make of members that are carried already.
+    fn carry(&self, carried: &mut Carried) {
+        for operation in &self.operations {
+            if carried.reaches(operation) && operation.output == WHOLE {
+                carried.all = true;
+            } else if carried.reaches(operation) {
+                carried.names.insert(operation.output.clone());
+            }
+        }
+    }
+
     fn apply(&self, object: &mut Members, sight: Sight, masked: &[String]) -> Result<(), Invalid> {
         for operation in &self.operations {
             operation.apply(object, sight, masked)?;
         }
         Ok(())
+    }
+}
+
+/// The names of members that hold a secret, or something that rules make of one.
+#[derive(Debug)]
+pub struct Carried {
+    sought: fn(Meaning) -> bool,
+    names: HashSet<String>,
+    /// A rule put something of a secret in the place of the whole object.
+    all: bool,
+}
+
+impl Carried {
+    /// The members that `sought` tells by their meaning, and what `rules` make of them.
+    pub fn by(rules: &[Rule], sought: fn(Meaning) -> bool) -> Self {
+        let mut carried = Self { sought, names: HashSet::new(), all: false };
+        for rule in rules {
+            rule.carry(&mut carried);
+        }
+        carried
+    }
+
+    /// Whether a member of this name may hold something of the secret.
+    pub fn holds(&self, name: &str) -> bool {
+        let meant = meaning(name);
+        let alike = |known: &String| known == name || meaning(known).is_alike(meant);
+        self.all || (self.sought)(meant) || self.names.iter().any(alike)
+    }
+
+    fn reaches(&self, operation: &Operation) -> bool {
+        operation.input == WHOLE
+            || self.holds(&operation.input)
+            || operation.change.names().iter().any(|name| self.holds(name))
     }
 }
 
@@ -150,7 +196,7 @@ impl Guard<'_> {
             return false;
         }
         matches!(meaning(name), Meaning::Number(_) | Meaning::Code | Meaning::Forbidden)
-            || self.masked.iter().any(|masked| masked == name)
+            || self.masked.iter().any(|masked| covers(masked, name))
             || value.is_some_and(holds_secret)
     }
 
@@ -159,6 +205,11 @@ impl Guard<'_> {
         visible.retain(|name, value| !self.hides(name, Some(value)));
         visible
     }
+}
+
+/// Whether a masked member is this one, or inside it.
+fn covers(masked: &str, name: &str) -> bool {
+    is_same(masked, name) || masked.split('.').next().is_some_and(|outer| is_same(outer, name))
 }
 
 /// Replaces what the rule can see; what it cannot see stays.
@@ -283,6 +334,53 @@ mod tests {
         let masked = kept(&one("mask", "cvv", "x"), CARD).unwrap();
         assert!(masked.contains(r#""x":"•••""#), "{masked}");
         assert_eq!(kept(&one("noop", "card_number", "card_number"), CARD).unwrap(), CARD);
+    }
+
+    #[test]
+    fn other_spellings_and_names_of_a_masked_member_are_masked_too() {
+        let run = |masked: &str, input: &str| {
+            let object =
+                r#"{"card_holder":"••","HolderName":"••","Front-Desk":"•","a":{"b":"•"},"exp_month":"••"}"#;
+            let one = format!(r#"[{{"name":"stringify","input_field":"{input}","output_field":"x"}}]"#);
+            let made = apply(
+                &[rule(&one).unwrap()],
+                Members::parse(object.as_bytes()).unwrap(),
+                Sight::Kept,
+                &[masked.to_owned()],
+            );
+            made.map(|object| object.to_json().to_string()).map_err(|problem| problem.code)
+        };
+        for (masked, input) in [
+            ("card_holder", "HolderName"),
+            ("name_on_card", "card_holder"),
+            ("front_desk", "Front-Desk"),
+            ("a.b", "a"),
+            ("expiry", "exp_month"),
+        ] {
+            assert_eq!(run(masked, input), Err("rule_refused"), "{masked} {input}");
+            assert!(!run(masked, "*").unwrap().contains(&format!("\\\"{input}\\\"")), "{masked}");
+        }
+    }
+
+    #[test]
+    fn what_rules_make_of_a_secret_is_carried_along() {
+        let rules = |operations: &str| [rule(operations).unwrap()];
+        let secret = |rules: &[Rule], name: &str| {
+            Carried::by(rules, |meaning| matches!(meaning, Meaning::Number(_) | Meaning::Code)).holds(name)
+        };
+        assert!(secret(&[], "PAN") && secret(&[], "cvc2") && !secret(&[], "x") && !secret(&[], "expiry"));
+        let chain = rules(
+            r#"[{"name":"noop","input_field":"pan","output_field":"a"},
+                {"name":"noop","input_field":"a","output_field":"expiry"},
+                {"name":"noop","input_field":"card_holder","output_field":"b"}]"#,
+        );
+        assert!(secret(&chain, "a") && secret(&chain, "expiry_year") && !secret(&chain, "b"));
+        let whole = rules(r#"[{"name":"noop","input_field":"*","output_field":"*"}]"#);
+        assert!(secret(&whole, "anything"));
+        let template = rules(
+            r#"[{"name":"template","input_field":"x","output_field":"y","arguments":{"template":"{{cvv}}"}}]"#,
+        );
+        assert!(secret(&template, "y") && !secret(&template, "x"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The operations that rules are made of (spec A.8), each with its arguments.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -165,7 +167,12 @@ impl Change {
 
     /// Whether it reads members by name, one of this meaning among them.
     pub fn reads(&self, sought: Meaning) -> bool {
-        matches!(self, Self::Template { template } if template.names().iter().any(|name| meaning(name) == sought))
+        self.names().iter().any(|name| meaning(name) == sought)
+    }
+
+    /// The members that it reads by name.
+    pub fn names(&self) -> HashSet<String> {
+        if let Self::Template { template } = self { template.names() } else { HashSet::new() }
     }
 
     /// What comes of a value; `object` is what templates see.

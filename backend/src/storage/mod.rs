@@ -8,6 +8,7 @@ mod bins;
 mod chains;
 mod gateway;
 mod lane;
+mod operators;
 mod plan;
 pub mod postgres;
 mod proxies;
@@ -27,6 +28,7 @@ pub use bins::Bins;
 pub use chains::{AuditChains, SealStep};
 pub use gateway::{Tokens, Transactions};
 pub use lane::{CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Stored};
+pub use operators::OperatorKeys;
 pub use proxies::{Proxies, Rules};
 pub use races::until_won;
 pub use repositories::{
@@ -125,6 +127,7 @@ pub trait Transaction:
     + Invoices
     + Proxies
     + Rules
+    + OperatorKeys
     + Wraps
     + Send
 {

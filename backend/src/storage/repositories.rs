@@ -60,6 +60,8 @@ pub trait Keys {
     /// Replaces custody (salt, kdf, wrapped custody) and current version, where the row still has the version
     /// that `key` was read with; counts the row version up. Answers whether it did.
     async fn update_key(&mut self, key: VaultKey) -> Result<bool>;
+    /// Keeps a vault key as it is until the transaction ends. Answers whether its row has this version.
+    async fn hold_key(&mut self, merchant: MerchantId, key: KeyId, row_version: i64) -> Result<bool>;
     /// Deletes the capture endpoints of a vault key: after it no capture can store a card under the key.
     async fn delete_key_endpoints(&mut self, merchant: MerchantId, key: KeyId) -> Result<()>;
     /// Deletes a vault key with its pairs, cards, patches, codes and capture endpoints.
@@ -236,11 +238,13 @@ pub trait Outbox {
     /// Lets an event that is at its end wait once more, due now. Answers whether it did.
     async fn reopen_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<bool>;
 
-    /// Events that are due and have nothing before them, longest due first; none of the busy merchants.
+    /// Events that are due and have nothing before them, longest due first; none of the busy lanes, and with
+    /// `unbounded` none at receivers that are bounded by themselves.
     async fn due_events(
         &mut self,
         now: Timestamp,
-        busy: Vec<MerchantId>,
+        busy: Vec<String>,
+        unbounded: bool,
         limit: u32,
     ) -> Result<Vec<OutboxEvent>>;
     /// Leases events, each where it still waits for the time that it was read with, and counts an attempt.

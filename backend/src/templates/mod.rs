@@ -133,6 +133,37 @@ impl Template {
         names
     }
 
+    /// Whether a value is put in as it is, or written for a notation that parts nothing in an address.
+    pub fn is_unescaped(&self) -> bool {
+        self.parts.iter().any(Part::is_unescaped)
+    }
+
+    /// What stands right before the values that `sought` tells by a name: the last word of the text there.
+    pub fn words_before(&self, sought: &dyn Fn(&str) -> bool) -> HashSet<String> {
+        let mut words = HashSet::new();
+        let mut before = "";
+        words_before(&self.parts, sought, &mut before, &mut words);
+        words
+    }
+
+    /// Refuses a name outside of sections that has no value. Looks at names alone.
+    pub fn missing(&self, values: &Values) -> Option<TemplateError> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Value { expression, .. } if !has_default(expression) => {
+                let missing = names_of(expression).into_iter().find(|name| !values.has(name));
+                missing.map(|name| TemplateError::UnknownMember(told(&name)))
+            }
+            _ => None,
+        })
+    }
+
+    /// Tries each expression on values, those of every section too. `open` names values that nobody knows yet: of
+    /// expressions with one of them nothing is told but a filter that does not exist.
+    pub fn check(&self, values: &Values, open: &HashSet<String>) -> Result<(), TemplateError> {
+        let context = Value::from(values.0.clone());
+        check(&self.parts, &context, values, open)
+    }
+
     /// Puts the values in. The result has at most `most` bytes.
     pub fn render(
         &self,
@@ -158,6 +189,75 @@ fn collect(parts: &[Part], names: &mut HashSet<String>) {
             }
         }
     }
+}
+
+impl Part {
+    fn is_unescaped(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Value { raw: true, .. } => true,
+            Self::Value { expression, .. } => {
+                let dense: String = expression.chars().filter(|c| !c.is_whitespace()).collect();
+                ["|raw", "|json", "|xml"].iter().any(|filter| dense.contains(filter))
+            }
+            Self::Section { parts, .. } => parts.iter().any(Self::is_unescaped),
+        }
+    }
+}
+
+fn words_before<'t>(
+    parts: &'t [Part],
+    sought: &dyn Fn(&str) -> bool,
+    before: &mut &'t str,
+    words: &mut HashSet<String>,
+) {
+    for part in parts {
+        match part {
+            Part::Text(text) => *before = text,
+            Part::Value { expression, .. } => {
+                if names_of(expression).iter().any(|name| sought(name)) {
+                    words.extend(last_word(before));
+                }
+                *before = "";
+            }
+            Part::Section { parts, .. } => words_before(parts, sought, before, words),
+        }
+    }
+}
+
+/// The last word of a text in lower case, whatever separates it from the end.
+fn last_word(text: &str) -> Option<String> {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let end = text.trim_end_matches(|c| !is_word(c));
+    let word = end.rsplit(|c| !is_word(c)).next().unwrap_or_default();
+    Some(word.to_lowercase()).filter(|word| !word.is_empty())
+}
+
+fn check(
+    parts: &[Part],
+    context: &Value,
+    values: &Values,
+    open: &HashSet<String>,
+) -> Result<(), TemplateError> {
+    for part in parts {
+        let (expression, inside, is_section) = match part {
+            Part::Text(_) => continue,
+            Part::Value { expression, .. } => (expression, &[][..], false),
+            Part::Section { expression, parts, .. } => (expression, parts.as_slice(), true),
+        };
+        let is_open = is_section || !names_of(expression).is_disjoint(open);
+        match evaluate(expression, context, values) {
+            Err(error @ (TemplateError::UnknownFilter | TemplateError::Expression)) => return Err(error),
+            Err(error) if !is_open => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        check(inside, context, values, open)?;
+    }
+    Ok(())
+}
+
+fn has_default(expression: &str) -> bool {
+    expression.contains("default(")
 }
 
 fn names_of(expression: &str) -> HashSet<String> {
@@ -202,9 +302,8 @@ fn evaluate(expression: &str, context: &Value, values: &Values) -> Result<Value,
     let compiled = ENVIRONMENT
         .compile_expression_owned(expression.to_owned())
         .map_err(|error| kind_of(&error, expression))?;
-    let has_default = expression.contains("default(");
     let missing = compiled.undeclared_variables(false).into_iter().find(|name| !values.has(name));
-    if let Some(missing) = missing.filter(|_| !has_default) {
+    if let Some(missing) = missing.filter(|_| !has_default(expression)) {
         return Err(TemplateError::UnknownMember(told(&missing)));
     }
     let value = compiled.eval(context.clone()).map_err(|error| kind_of(&error, expression))?;
@@ -440,6 +539,44 @@ mod tests {
         assert_eq!(render("{{deep.x}}", Escape::None), Err(TemplateError::UnknownMember("deep.x".into())));
         let hidden = render("{{_4111111111111111}}", Escape::None);
         assert_eq!(hidden, Err(TemplateError::UnknownMember("…".into())));
+    }
+
+    #[test]
+    fn expressions_are_tried_without_the_values_that_nobody_knows() {
+        let members = json::Members::parse(CARD.as_bytes()).unwrap();
+        let mut values = Values::of(&members);
+        values.add("note", "1");
+        let open = HashSet::from(["note".to_owned()]);
+        let check = |template: &str| Template::parse(template).unwrap().check(&values, &open);
+        let filter = |name: &str| Err(TemplateError::Filter(name.into()));
+        assert_eq!(check("{{note|month}}{{note.deep}}{{#other}}{{note}}{{/other}}"), Ok(()));
+        assert_eq!(check("{{card_number|month}}"), filter("card_number"));
+        assert_eq!(check("{{#no}}{{card_number|month}}{{/no}}"), filter("card_number"));
+        assert_eq!(check("{{note|nothing}}"), Err(TemplateError::UnknownFilter));
+        assert_eq!(check("{{#note|nothing}}{{/note|nothing}}"), Err(TemplateError::UnknownFilter));
+        let missing = |template: &str| Template::parse(template).unwrap().missing(&values);
+        assert_eq!(missing("{{note}}{{x|default('')}}{{#x}}{{x}}{{/x}}"), None);
+        assert_eq!(missing("{{x|month}}"), Some(TemplateError::UnknownMember("x".into())));
+    }
+
+    #[test]
+    fn the_words_before_values_are_found() {
+        let words = |template: &str| {
+            let mut words: Vec<_> =
+                Template::parse(template).unwrap().words_before(&|name| name == "cvv").into_iter().collect();
+            words.sort();
+            words.join(" ")
+        };
+        assert_eq!(words(r#"{"a":"{{cvv}}","b":"{{n}}"}"#), "a");
+        assert_eq!(words("<A>{{#cvv}}{{cvv|digits}}{{/cvv}}</A>&b-c={{cvv}}"), "a b-c");
+        assert_eq!(words("{{cvv}} {{n}}"), "");
+    }
+
+    #[test]
+    fn what_parts_nothing_in_an_address_is_told() {
+        let is = |template: &str| Template::parse(template).unwrap().is_unescaped();
+        assert!(is("{{{n}}}") && is("{{& n}}") && is("{{n | raw}}") && is("{{#n}}{{n|upper|json}}{{/n}}"));
+        assert!(!is("a{{n}}{{n|form}}{{#n}}{{n|url}}{{/n}}"));
     }
 
     #[test]

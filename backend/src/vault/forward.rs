@@ -33,16 +33,15 @@ pub async fn unlock(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<
 }
 
 impl OpenKey {
-    /// A card and what is in it.
-    pub async fn card(
-        &self,
-        transaction: &mut dyn Transaction,
-        name: &CardName,
-    ) -> Result<(Card, Content), VaultError> {
+    /// A card, closed.
+    pub async fn find(&self, transaction: &mut dyn Transaction, name: &CardName) -> Result<Card, VaultError> {
         let found = cards::find_in(transaction, &self.caller, &self.open.key, name).await?;
-        let card = found.ok_or(VaultError::UnknownCard)?;
-        let (content, _) = cards::open_card(transaction, &self.open.unlocked, &card).await?;
-        Ok((card, content))
+        found.ok_or(VaultError::UnknownCard)
+    }
+
+    /// What is in a card.
+    pub async fn open(&self, transaction: &mut dyn Transaction, card: &Card) -> Result<Content, VaultError> {
+        Ok(cards::open_card(transaction, &self.open.unlocked, card).await?.0)
     }
 
     /// Takes a card's security code for one use at a host. The last use erases it.

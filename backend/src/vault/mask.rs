@@ -2,26 +2,26 @@
 
 use zeroize::Zeroizing;
 
-use super::{Meaning, meaning};
+use super::is_same;
 use crate::json::{Members, Value};
 
-/// Masks a member, and those that mean the same under another name, since whoever stores a card chooses its names: a
-/// number by its ends, anything else altogether.
+/// Masks a member, and those that mean the same under another name or spelling, since whoever stores a card chooses its
+/// names: a number by its ends, anything else altogether. `a.b` names a member of a member.
 pub fn mask_member(object: &mut Members, field: &str) {
-    let alike = |name: &str| match (meaning(field), meaning(name)) {
-        (Meaning::Other, _) => false,
-        (Meaning::Number(_), Meaning::Number(_)) => true,
-        (meant, named) => meant == named,
-    };
-    let names: Vec<String> = object
-        .iter()
-        .map(|(name, _)| name)
-        .filter(|name| *name == field || alike(name))
-        .map(str::to_owned)
-        .collect();
+    let all = object.iter().map(|(name, _)| name);
+    let names: Vec<String> = all.filter(|name| is_same(field, name)).map(str::to_owned).collect();
     for name in names {
         mask(object, &name);
     }
+    let Some((outer, inner)) = field.split_once('.') else { return };
+    object.retain(|name, value| {
+        if let Value::Object(members) = value
+            && is_same(outer, name)
+        {
+            mask_member(members, inner);
+        }
+        true
+    });
 }
 
 fn mask(object: &mut Members, field: &str) {
@@ -58,5 +58,17 @@ mod tests {
             mask_member(&mut object, "card_expiry");
             assert!(!object.to_json().contains("12-2031") && object.to_json().contains("\"x\""));
         }
+    }
+
+    #[test]
+    fn parts_other_spellings_and_members_of_members_are_masked() {
+        let text = r#"{"expiry_month":"12","Exp Year":"2031","Front-Desk":"x","a":{"b":{"c":"y","d":"z"}}}"#;
+        let mut object = Members::parse(text.as_bytes()).unwrap();
+        for field in ["card_expiry", "front_desk", "a.B.c"] {
+            mask_member(&mut object, field);
+        }
+        let masked =
+            r#"{"expiry_month":"••","Exp Year":"••••","Front-Desk":"•","a":{"b":{"c":"•","d":"z"}}}"#;
+        assert_eq!(object.to_json().as_str(), masked);
     }
 }

@@ -20,7 +20,7 @@ pub mod within;
 
 pub use keyring::Keyring;
 pub use mask::mask_member;
-pub use names::{Meaning, is_plain_name, meaning};
+pub use names::{Meaning, is_plain_name, is_same, meaning};
 pub use timed_cache::TimedCache;
 
 use crate::crypto::CryptoError;

@@ -23,16 +23,25 @@ pub enum Meaning {
     Other,
 }
 
+impl Meaning {
+    /// Whether it is a month, a year or both.
+    pub const fn is_expiry(self) -> bool {
+        matches!(self, Self::Expiry | Self::ExpiryMonth | Self::ExpiryYear)
+    }
+
+    /// Whether one member of these two meanings can be read out of the other.
+    pub fn is_alike(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Other, _) => false,
+            (Self::Number(_), Self::Number(_)) => true,
+            (one, other) => one == other || (one.is_expiry() && other.is_expiry()),
+        }
+    }
+}
+
 /// The meaning of a name. Case, dashes, underscores and spaces make no difference.
 pub fn meaning(name: &str) -> Meaning {
-    let folded: String = name
-        .chars()
-        .map(narrow)
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .take(40)
-        .collect();
-    match folded.as_str() {
+    match folded(name).as_str() {
         "number" => Meaning::Number(0),
         "cardnumber" => Meaning::Number(1),
         "n" => Meaning::Number(2),
@@ -74,6 +83,19 @@ pub fn meaning(name: &str) -> Meaning {
     }
 }
 
+/// Whether two names are one in different spellings, or mean the same.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one == other
+        || meaning(one).is_alike(meaning(other))
+        || (!folded(one).is_empty() && folded(one) == folded(other))
+}
+
+/// Letters and digits alone, in lower case and of ordinary width.
+fn folded(name: &str) -> String {
+    let letters = name.chars().map(narrow).filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).take(40).collect()
+}
+
 /// A full-width form as the ASCII character that it stands for.
 fn narrow(c: char) -> char {
     if matches!(c, '\u{FF01}'..='\u{FF5E}') { char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c) } else { c }
@@ -97,5 +119,11 @@ mod tests {
         assert_eq!(meaning("ｃｖｖ"), Meaning::Code);
         assert_eq!(meaning("expiry_year_short"), Meaning::ExpiryYear);
         assert_eq!(meaning("note"), Meaning::Other);
+        assert!(
+            is_same("Front Desk", "front_desk")
+                && is_same("pan", "card_number")
+                && is_same("expiry", "exp-year")
+        );
+        assert!(!is_same("note", "notes") && !is_same("--", "__") && !is_same("cvv", "card_number"));
     }
 }

@@ -22,7 +22,6 @@ use crate::http::error::ApiError;
 use crate::http::router::App;
 use crate::http::v1::retrieve::secret;
 use crate::json::{Members, Value};
-use crate::model::Shown;
 use crate::retrieve::{self, Reading};
 use crate::vault::{Meaning, meaning};
 
@@ -61,7 +60,8 @@ pub async fn show(
     let rows = if reveal {
         opened(&retrieve::open(&app.core, &reading).await?)
     } else {
-        masked(&retrieve::peek(&app.core, &reading).await?)
+        let peeked = retrieve::peek(&app.core, &reading).await?;
+        rows(&peeked.number, &peeked.holder, &peeked.expiry)
     };
     Ok(Json(json!({ "rows": rows })))
 }
@@ -71,12 +71,6 @@ fn rows(number: &str, holder: &str, expiry: &str) -> Vec<(String, String)> {
     let all = [("number", number), ("holder", holder), ("expiry", expiry)];
     let full = all.into_iter().filter(|(_, value)| !value.is_empty());
     full.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-fn masked(shown: &Shown) -> Vec<(String, String)> {
-    let number = shared::mask::number(&shown.first_six, &shown.last_four, usize::from(shown.digits));
-    let expiry = shown.expiry.map(shared::Expiry::short).unwrap_or_default();
-    rows(&number, &shown.holder, &expiry)
 }
 
 /// The card's members in the page's order: number, holder, expiry, and after them the others by their own names.

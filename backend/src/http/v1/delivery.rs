@@ -162,7 +162,7 @@ impl From<&OutboxEvent> for DeliveryListed {
             id: event.id.to_string(),
             kind: event.kind.clone(),
             subject: event.subject.clone(),
-            channel: event.channel.clone(),
+            channel: event.courier().to_owned(),
             state: event.state.as_str().to_owned(),
             attempts: event.attempts,
             created_at: event.created_at.rfc3339(),

@@ -6,6 +6,7 @@ pub mod company;
 pub mod delivery;
 pub mod form;
 pub mod key;
+pub mod operator;
 pub mod proxy;
 pub mod retrieve;
 pub mod rule;

@@ -59,6 +59,8 @@ pub struct RetrievalShown {
     pub reveals: u32,
     /// Reveals in its life.
     pub max_reveals: u32,
+    /// Whether it shows its card on the hosted page alone.
+    pub reveal_only: bool,
     /// Whether it ended because the vault key's passphrase or pair changed.
     pub key_changed: bool,
 }
@@ -74,7 +76,8 @@ pub struct RetrievalShown {
         ("mask_fields" = Option<String>, Query, description = "Comma-separated members to mask."),
         ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that what is read is changed by. The endpoint keeps them as they are now."),
         ("max_uses" = Option<u32>, Query, description = "Reads in its life; default 100."),
-        ("max_reveals" = Option<u32>, Query, description = "Reveals on the hosted page; default 1.")),
+        ("max_reveals" = Option<u32>, Query, description = "Reveals on the hosted page; default 1."),
+        ("reveal_only" = Option<bool>, Query, description = "Shows the card on the hosted page alone: reads by this interface are refused.")),
     responses((status = 200, body = RetrievalCreated), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)),
     security(("basic" = []), ("api_key" = [])))]
@@ -100,6 +103,7 @@ pub async fn create(
         mask_fields: fields.filter(|field| !field.is_empty()).map(str::to_owned).collect(),
         max_uses: params.number("max_uses", 1..=u32::MAX)?,
         max_reveals: params.number("max_reveals", 1..=u32::MAX)?.unwrap_or(1),
+        reveal_only: params.flag("reveal_only", false)?,
         rules: stored::kept(&rows),
     };
     let created = retrieve::create(&app.core, caller, &access, new).await?;
@@ -197,6 +201,7 @@ impl From<&RetrieveEndpoint> for RetrievalShown {
             max_uses: endpoint.max_uses,
             reveals: endpoint.reveals,
             max_reveals: endpoint.max_reveals,
+            reveal_only: endpoint.reveal_only,
             key_changed: endpoint.wrapped.is_empty(),
         }
     }

@@ -77,6 +77,11 @@ impl Keys for PostgresTransaction {
         Ok(changed == 1)
     }
 
+    async fn hold_key(&mut self, merchant: MerchantId, key: KeyId, row_version: i64) -> Result<bool> {
+        let sql = "SELECT 1 FROM vault_key WHERE id = $1 AND merchant_id = $2 AND row_version = $3 FOR SHARE";
+        self.any(sql, &[&key.as_str(), &merchant.as_str(), &row_version]).await
+    }
+
     async fn delete_key_endpoints(&mut self, merchant: MerchantId, key: KeyId) -> Result<()> {
         let sql = "DELETE FROM capture_endpoint WHERE key_id = $1 AND merchant_id = $2";
         self.execute(sql, &[&key.as_str(), &merchant.as_str()]).await.map(drop)

@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (17, include_str!("../../../migrations/postgres/0017_audit_chain.sql")),
     (18, include_str!("../../../migrations/postgres/0018_operation_waits.sql")),
     (19, include_str!("../../../migrations/postgres/0019_waiting_transactions.sql")),
+    (21, include_str!("../../../migrations/postgres/0021_operator_keys.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

@@ -23,6 +23,7 @@ mod lane;
 mod merchants;
 mod migrations;
 mod operations;
+mod operators;
 mod outbox;
 mod proxies;
 mod requests;

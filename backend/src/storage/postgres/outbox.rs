@@ -15,6 +15,9 @@ const COLUMNS: &str =
     "id, merchant_id, mode, kind, subject, channel, sealed, schedule, erases, state, attempts,
                        due_at, created_at, finished_at";
 
+/// `OutboxEvent::lane`
+const LANE: &str = "CASE WHEN channel LIKE '%:%' THEN merchant_id || ' ' || channel ELSE merchant_id END";
+
 #[async_trait]
 impl Outbox for PostgresTransaction {
     async fn add_event(&mut self, event: OutboxEvent) -> Result<()> {
@@ -75,19 +78,19 @@ impl Outbox for PostgresTransaction {
     async fn due_events(
         &mut self,
         now: Timestamp,
-        busy: Vec<MerchantId>,
+        busy: Vec<String>,
+        unbounded: bool,
         limit: u32,
     ) -> Result<Vec<OutboxEvent>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox_event e WHERE state < 2 AND due_at <= $1
-             AND merchant_id <> ALL($2::TEXT[])
+             AND {LANE} <> ALL($2::TEXT[]) AND NOT ($4 AND channel LIKE '%:%')
              AND (state = 1 OR NOT EXISTS (SELECT 1 FROM outbox_event b
                   WHERE b.subject = e.subject AND b.id < e.id AND b.state = 0
                   AND b.merchant_id = e.merchant_id))
              ORDER BY due_at LIMIT $3"
         );
-        let busy = column(&busy, MerchantId::as_str);
-        let rows = self.all(&sql, &[&now.millis(), &busy, &i64::from(limit)]).await?;
+        let rows = self.all(&sql, &[&now.millis(), &busy, &i64::from(limit), &unbounded]).await?;
         rows.iter().map(event).collect()
     }
 

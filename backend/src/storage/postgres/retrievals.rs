@@ -11,14 +11,14 @@ use crate::storage::{Page, Result, Retrievals};
 /// The columns, in the order in which `read` takes them.
 const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, wrapped, lock_token, \
                        lock_reference, mask_fields, expires_at, max_uses, uses, max_reveals, reveals, created_at, \
-                       rules";
+                       rules, reveal_only";
 
 #[async_trait]
 impl Retrievals for PostgresTransaction {
     async fn add_retrieval(&mut self, endpoint: RetrieveEndpoint) -> Result<()> {
         let sql = format!(
             "INSERT INTO retrieve_endpoint ({COLUMNS})
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
              ON CONFLICT DO NOTHING"
         );
         self.add(
@@ -42,6 +42,7 @@ impl Retrievals for PostgresTransaction {
                 &i64::from(endpoint.reveals),
                 &endpoint.created_at.millis(),
                 &endpoint.rules,
+                &i64::from(endpoint.reveal_only),
             ],
         )
         .await
@@ -122,5 +123,6 @@ fn read(row: &Row) -> Result<RetrieveEndpoint> {
         reveals: row.number(15)?,
         created_at: row.time(16)?,
         rules: row.get(17)?,
+        reveal_only: row.flag(18)?,
     })
 }

@@ -89,6 +89,15 @@ impl Keys for SqliteTransaction {
         .await
     }
 
+    async fn hold_key(&mut self, merchant: MerchantId, key: KeyId, row_version: i64) -> Result<bool> {
+        self.run(move |c| {
+            let sql = "SELECT 1 FROM vault_key WHERE id = ?1 AND merchant_id = ?2 AND row_version = ?3";
+            // There is one writer at a time.
+            Ok(c.prepare_cached(sql)?.exists(params![key.as_str(), merchant.as_str(), row_version])?)
+        })
+        .await
+    }
+
     async fn delete_key_endpoints(&mut self, merchant: MerchantId, key: KeyId) -> Result<()> {
         self.run(move |c| {
             let sql = "DELETE FROM capture_endpoint WHERE key_id = ?1 AND merchant_id = ?2";

@@ -16,6 +16,7 @@ mod invoices;
 mod keys;
 mod merchants;
 mod operations;
+mod operators;
 mod outbox;
 mod proxies;
 mod requests;
@@ -58,6 +59,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (17, include_str!("../../../migrations/sqlite/0017_audit_chain.sql")),
     (18, include_str!("../../../migrations/sqlite/0018_operation_waits.sql")),
     (19, include_str!("../../../migrations/sqlite/0019_waiting_transactions.sql")),
+    (21, include_str!("../../../migrations/sqlite/0021_operator_keys.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

@@ -15,6 +15,9 @@ const COLUMNS: &str =
     "id, merchant_id, mode, kind, subject, channel, sealed, schedule, erases, state, attempts,
                        due_at, created_at, finished_at";
 
+/// `OutboxEvent::lane`
+const LANE: &str = "CASE WHEN channel LIKE '%:%' THEN merchant_id || ' ' || channel ELSE merchant_id END";
+
 #[async_trait]
 impl Outbox for SqliteTransaction {
     async fn add_event(&mut self, event: OutboxEvent) -> Result<()> {
@@ -109,21 +112,22 @@ impl Outbox for SqliteTransaction {
     async fn due_events(
         &mut self,
         now: Timestamp,
-        busy: Vec<MerchantId>,
+        busy: Vec<String>,
+        unbounded: bool,
         limit: u32,
     ) -> Result<Vec<OutboxEvent>> {
         self.run(move |c| {
-            let busy: Vec<_> = busy.iter().map(MerchantId::as_str).collect();
             let busy = serde_json::to_string(&busy).unwrap_or_default();
             let mut statement = c.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM outbox_event e WHERE state < 2 AND due_at <= ?1
-                 AND merchant_id NOT IN (SELECT value FROM json_each(?2))
+                 AND {LANE} NOT IN (SELECT value FROM json_each(?2)) AND NOT (?4 AND channel LIKE '%:%')
                  AND (state = 1 OR NOT EXISTS (SELECT 1 FROM outbox_event b
                       WHERE b.subject = e.subject AND b.id < e.id AND b.state = 0
                       AND b.merchant_id = e.merchant_id))
                  ORDER BY due_at LIMIT ?3"
             ))?;
-            let rows = statement.query_map(params![now.millis(), busy, limit], |row| Ok(event(row)))?;
+            let rows =
+                statement.query_map(params![now.millis(), busy, limit, unbounded], |row| Ok(event(row)))?;
             rows.map(|row| row?).collect()
         })
         .await
