@@ -296,11 +296,18 @@ async fn switching_off_waits_for_what_is_under_way(app: TestApp) {
         })
     };
     let charge = spawn("REBILL");
-    let open = async || {
+    // Begun is not enough, since a charge that has not left is refused: the gateway's book has it.
+    let has_left = async || {
         let mut transaction = app.app.core.store.read().await.unwrap();
-        transaction.count_open(app.id.clone(), Mode::Test, token.clone()).await.unwrap()
+        let filter = TransactionFilter::ChildrenOf(token.clone());
+        let rows = transaction.list_transactions(app.id.clone(), Mode::Test, filter, ALL).await.unwrap();
+        drop(transaction);
+        match rows.first().and_then(|row| row.operation.clone()) {
+            Some(id) => app.app.sandbox.entry(&id).await.unwrap().is_some(),
+            None => false,
+        }
     };
-    while open().await == 0 {
+    while !has_left().await {
         tokio::task::yield_now().await;
     }
     let switch = spawn("DISABLE");
