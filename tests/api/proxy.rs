@@ -30,6 +30,7 @@ on_both_engines! {
     what_rules_make_of_a_secret_does_not_stand_in_an_address,
     a_member_stays_in_its_part_of_the_address,
     a_line_break_does_not_reach_a_header,
+    no_member_has_a_say_in_the_notation_of_the_body,
     templates_that_are_none_are_refused,
     answers_that_cannot_be_looked_through_are_refused,
     a_redirect_is_an_answer,
@@ -456,6 +457,27 @@ async fn a_line_break_does_not_reach_a_header(app: TestApp) {
     body["request"]["headers"] = json!([{ "X-Note": "{{note}}" }]);
     body["request"]["extra_data"] = json!({});
     now(&app, &text(&stored["token"]), body).await.refused(409, "card_unfit");
+    assert_eq!(acquirer.taken(), 0);
+}
+
+async fn no_member_has_a_say_in_the_notation_of_the_body(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    let mut body = message(&acquirer, "application/json", "{{card_holder}}");
+    body["request"]["extra_data"] = json!({ "kind": "application/json" });
+    for (headers, place) in [
+        (json!([{ "Content-Type": "{{extra_data.kind}}" }]), "/request/headers/0"),
+        (
+            json!([{ "X-Note": "a" }, { "content-type": "application/{{extra_data.kind}}" }]),
+            "/request/headers/1",
+        ),
+        (
+            json!([{ "Content-Type": "text/plain" }, { "content-type": "application/json" }]),
+            "/request/headers/1",
+        ),
+    ] {
+        body["request"]["headers"] = headers;
+        now(&app, &token, body.clone()).await.refused(400, "invalid").at(place, "content_type");
+    }
     assert_eq!(acquirer.taken(), 0);
 }
 

@@ -191,11 +191,24 @@ fn header_templates(headers: &[(String, String)], problems: &mut Vec<Invalid>) -
         let at = format!("/request/headers/{index}");
         if !crate::outgoing::is_header(name) {
             problems.push(Invalid::new(at, "header", "A header of this name cannot be sent."));
+        } else if let Some(problem) = wrong_type(&at, headers, index) {
+            problems.push(problem);
         } else if let Some(template) = checked(&at, value, MAX_HEADER, problems) {
             read.push((name.clone(), template));
         }
     }
     read
+}
+
+/// The notation of the body follows from its type, so that there is one, and no member has a say in it.
+fn wrong_type(at: &str, headers: &[(String, String)], index: usize) -> Option<Invalid> {
+    let is_type = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-type");
+    let (_, value) = headers.get(index).filter(is_type)?;
+    if value.contains("{{") {
+        return Some(Invalid::new(at, "content_type", "A content type holds no marks."));
+    }
+    let is_second = headers.iter().take(index).any(|header| is_type(&header));
+    is_second.then(|| Invalid::new(at, "content_type", "There is one content type at most."))
 }
 
 /// A list of objects with one member each; one object with all of them says the same.
