@@ -2,7 +2,7 @@
 // without scripts, and whatever payers do to a page.
 
 import assert from "node:assert/strict";
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 
 import { Webhook } from "standardwebhooks";
@@ -34,9 +34,13 @@ after(async () => {
   await Promise.all([server, shop, frames, strangers].map((one) => one?.stop()));
 });
 
+let made = 0;
+
 /** Makes an invoice in test mode, told to the shop. */
 async function make(more = {}) {
-  const reference = `order-${randomUUID()}`;
+  // Counted: one in some hundred random ones has digits that look like a card number, and is refused.
+  made += 1;
+  const reference = `order-${made}`;
   const attributes = {
     test_mode: true,
     reference_id: reference,
