@@ -105,6 +105,17 @@ impl Shop {
         for name in members.into_iter().chain([kind, "bank_response_code", "response_hash"]) {
             assert!(answer[name].is_string(), "{name} of {answer}");
         }
+        // The lengths of the seed's tables of answers; a refusal has no transaction, and no bank saw it.
+        for (name, lengths) in [
+            ("response_code", 1..=3),
+            ("response_message", 1..=100),
+            ("timestamp", 14..=14),
+            ("transaction_id", 0..=10),
+            ("bank_response_code", 0..=2),
+            ("response_hash", 64..=64),
+        ] {
+            assert!(lengths.contains(&text(&answer[name]).chars().count()), "{name} of {answer}");
+        }
         let values = ["timestamp", kind, "company_id", "transaction_id", "response_code"]
             .map(|name| text(&answer[name]));
         if values[2] == self.id {

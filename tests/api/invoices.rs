@@ -6,7 +6,7 @@ use std::time::Duration;
 use backend::gateways::sandbox::Fault;
 use backend::gateways::sandbox::acs::Verdict;
 use backend::invoices::page;
-use backend::model::PageId;
+use backend::model::{InvoiceStatus, PageId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -433,18 +433,20 @@ async fn time_ends_an_invoice_without_a_look_at_it(app: TestApp) {
     app.clock.pass(Duration::from_hours(24).as_secs());
     app.sweep().await;
     app.deliver().await;
-    assert_eq!(receiver.calls()[0].json()["data"]["attributes"]["status"], json!("expired"));
+    let told = receiver.calls()[0].json()["data"]["attributes"].clone();
+    assert_eq!((&told["status"], &told["resolution"]), (&json!("expired"), &json!("transaction_expired")));
     let sold = sell(&app, &made, card(GOOD)).await;
     assert_eq!(refusal(&sold).1, "sale_token");
     let sid = PageId::stored(text(&made["attributes"]["flow_data"]["metadata"]["sid"]));
     let facts = page::facts(&app.app.core, &sid).await.unwrap();
-    assert_eq!(facts.standing, page::Standing::Over("ok".to_owned()));
+    assert_eq!(facts.standing, page::Standing::Over(InvoiceStatus::Expired));
 }
 
 async fn an_invoice_is_given_up_before_it_is_paid(app: TestApp) {
     let made = make(&app, "o1", json!({})).await;
     let given_up = act(&app, &made, "void", json!({})).await.ok();
-    assert_eq!(given_up["data"]["attributes"]["status"], json!("terminated"));
+    let told = &given_up["data"]["attributes"];
+    assert_eq!((&told["status"], &told["resolution"]), (&json!("terminated"), &json!("general_decline")));
     assert_eq!(sell(&app, &made, card(GOOD)).await.status, 401);
     assert_eq!(refusal(&act(&app, &made, "void", json!({})).await).1, "state");
 }

@@ -1,6 +1,8 @@
 //! Gateway transactions whose end is learnt after they were answered: told by a webhook, once.
 
 use backend::gateways::sandbox::Fault;
+use backend::model::{Mode, Schedule};
+use backend::storage::Page;
 use backend::transactions::hash;
 use serde_json::{Value, json};
 
@@ -78,6 +80,11 @@ async fn what_was_not_known_is_told_when_it_is(app: TestApp) {
     );
     learn(&app).await;
     assert_eq!(receiver.calls().len(), 4, "each once");
+    // Every ten minutes for an hour.
+    let mut transaction = app.app.core.store.read().await.unwrap();
+    let all = Page { after: None, limit: 100 };
+    let events = transaction.list_events(app.id.clone(), Mode::Test, all).await.unwrap();
+    assert!(events.len() == 4 && events.iter().all(|event| event.schedule == Schedule::TEN_MINUTES));
 }
 
 async fn what_was_answered_is_not_told_again(app: TestApp) {

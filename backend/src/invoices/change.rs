@@ -47,7 +47,13 @@ fn enter(invoice: &mut Invoice, event: Event, now: Timestamp) {
         Event::Paid | Event::Reserved | Event::Verified | Event::Captured { .. } => {
             invoice.processed_at = Some(now);
         }
-        Event::Failed | Event::Expired | Event::Voided => invoice.failed_at = Some(now),
+        Event::Failed => invoice.failed_at = Some(now),
+        Event::Expired | Event::Voided => {
+            invoice.failed_at = Some(now);
+            // `ok` stands in transitional and successful states alone (spec B.3). Nobody refused anything here.
+            let why = if event == Event::Expired { "transaction_expired" } else { "general_decline" };
+            why.clone_into(&mut invoice.resolution);
+        }
         Event::Refunded { .. } => invoice.refunded_at = Some(now),
         Event::RefundWaits | Event::RefundRefused { .. } => {}
     }

@@ -23,8 +23,8 @@ pub enum Standing {
     Waiting,
     /// It is paid, reserved, or the card is verified.
     Paid,
-    /// It cannot be paid any more; why, by the names of spec B.3 (`ok` where nobody refused anything).
-    Over(String),
+    /// It cannot be paid any more: refused, given up, or out of time (`ProcessPending` until the sweeper comes).
+    Over(InvoiceStatus),
 }
 
 /// What a page shows.
@@ -173,7 +173,7 @@ fn standing(core: &Core, invoice: &Invoice, busy: Option<&Operation>) -> Standin
             | InvoiceStatus::ProcessFailed
             | InvoiceStatus::VerifyFailed,
             _,
-        ) => Standing::Over(invoice.resolution.clone()),
+        ) => Standing::Over(invoice.status),
         _ => Standing::Paid,
     }
 }

@@ -70,7 +70,11 @@ const fn documented(code: u16, category: Category, message: &'static str) -> Cod
     Code { code, category, message, source: Source::Documented }
 }
 
-/// Codes whose words are known.
+const fn ours(code: u16, category: Category, message: &'static str) -> Code {
+    Code { code, category, message, source: Source::Ours }
+}
+
+/// Codes whose words are known, and those that have words of ours.
 const WORDED: &[Code] = &[
     documented(SUCCESS, Category::Success, "Transaction Success"),
     documented(PENDING, Category::Pending, "Pending"),
@@ -81,13 +85,13 @@ const WORDED: &[Code] = &[
     documented(CURRENCY, Category::Error, "Error:Invalid or Unsupported Currency"),
     documented(CARD_TYPE, Category::Error, "Error:Invalid or Unsupported Card Type"),
     documented(HASH, Category::Error, "Error:Incorrect Hash String"),
-    documented(EXPIRY, Category::Error, "Error:Invalid or Expired cardexp"),
-    documented(CARD_EXPIRED, Category::Declined, "Declined:Card Expired"),
-    documented(LOST_OR_STOLEN, Category::Declined, "Declined:Lost or Stolen Card"),
-    documented(501, Category::Pending, "Pending:Card Enrolled"),
-    documented(502, Category::Pending, "Pending:Card Not Enrolled"),
-    documented(503, Category::Pending, "Pending:Challenge Needed"),
-    Code { code: 280, category: Category::Blocked, message: "Blocked:Token Disabled", source: Source::Ours },
+    documented(EXPIRY, Category::Error, "Error: invalid or expired cardexp"),
+    documented(CARD_EXPIRED, Category::Declined, "Declined: Card Expired"),
+    documented(LOST_OR_STOLEN, Category::Declined, "Declined: Lost or Stolen Card"),
+    ours(501, Category::Pending, "Pending:Card Enrolled"),
+    ours(502, Category::Pending, "Pending:Card Not Enrolled"),
+    ours(503, Category::Pending, "Pending:Challenge Needed"),
+    ours(280, Category::Blocked, "Blocked:Token Disabled"),
 ];
 
 /// Ranges of codes whose category is known from a published client.
@@ -212,6 +216,27 @@ mod tests {
         }
         assert_eq!(find(325).source, Source::Documented, "words come before ranges");
         assert_eq!((find(165).source, find(165).category), (Source::Ours, Category::Error));
+    }
+
+    #[test]
+    fn published_words_are_the_published_ones() {
+        for (code, words) in [
+            (1, "Transaction Success"),
+            (11, "Pending"),
+            (101, "Declined"),
+            (102, "Error:Invalid Parameters"),
+            (103, "Error:Invalid or Inactive MID Info"),
+            (104, "Error:Invalid or Unsupported Transaction Type"),
+            (105, "Error:Invalid or Unsupported Currency"),
+            (106, "Error:Invalid or Unsupported Card Type"),
+            (107, "Error:Incorrect Hash String"),
+            (204, "Error: invalid or expired cardexp"),
+            (325, "Declined: Card Expired"),
+            (402, "Declined: Lost or Stolen Card"),
+        ] {
+            assert_eq!((find(code).message, find(code).source), (words, Source::Documented), "{code}");
+        }
+        assert!([280, 501, 502, 503].iter().all(|code| find(*code).source == Source::Ours));
     }
 
     #[test]

@@ -97,13 +97,15 @@ async fn wait(call: &Call<'_>, row: &GatewayTransaction) -> Result<bool, Transac
     Ok(is_open)
 }
 
-/// What the acquirer's own code was; empty where it has none yet.
+/// What the acquirer's own code was; empty where it has none yet, or one that is not of the seed's two characters (those
+/// of an acquirer whose codes are words).
 pub fn bank_code(answer: Option<&Answer>) -> &str {
-    match answer {
-        Some(Answer::Approved(approval)) => &approval.bank_code,
-        Some(Answer::Declined(decline)) => &decline.bank_code,
+    let code = match answer {
+        Some(Answer::Approved(approval)) => approval.bank_code.as_str(),
+        Some(Answer::Declined(decline)) => decline.bank_code.as_str(),
         _ => "",
-    }
+    };
+    if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()) { code } else { "" }
 }
 
 /// The members that tell of a transaction, in their order (spec A.2).

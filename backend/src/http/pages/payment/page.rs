@@ -20,7 +20,7 @@ use crate::http::router::App;
 use crate::invoices::details::CardFacts;
 use crate::invoices::page::{Facts, Standing};
 use crate::languages;
-use crate::model::{Flow, Mode};
+use crate::model::{Flow, InvoiceStatus, Mode};
 
 /// So many seconds a page waits before it looks again.
 const LOOK_AGAIN: u8 = 2;
@@ -69,9 +69,11 @@ impl View<'_> {
             Standing::Waiting => self.waiting(),
             Standing::Paid if self.facts.flow == Flow::Verify => self.ended(PaymentState::Checked),
             Standing::Paid => self.ended(PaymentState::Paid),
-            Standing::Over(resolution) if resolution == "ok" => self.ended(PaymentState::Gone),
-            Standing::Over(_) if self.facts.attempts_left == 0 => self.ended(PaymentState::TooMany),
-            Standing::Over(_) => self.ended(PaymentState::Declined),
+            Standing::Over(InvoiceStatus::ProcessFailed | InvoiceStatus::VerifyFailed) => {
+                let many = self.facts.attempts_left == 0;
+                self.ended(if many { PaymentState::TooMany } else { PaymentState::Declined })
+            }
+            Standing::Over(_) => self.ended(PaymentState::Gone),
         }
     }
 
