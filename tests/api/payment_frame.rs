@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, text};
 use crate::client::{Call, Client};
 use crate::invoices::{BAD, CHALLENGED, GOOD, make, order, refusal, shown};
-use crate::payment_page::page;
+use crate::payment_page::{fill, page};
 
 on_both_engines! {
     nobody_frames_a_payment_unasked,
@@ -37,15 +37,7 @@ async fn ancestors(app: &TestApp, target: &str) -> String {
 
 /// Sends a filled page; answers where it leads.
 async fn pay(app: &TestApp, invoice: &Value, left: &str, number: &str) -> String {
-    let fields = [
-        ("attempts_left", left),
-        ("card_number", number),
-        ("card_holder", "Ada King"),
-        ("expiry", "10/30"),
-        ("cvv", "123"),
-    ];
-    let call = Call::new("POST", &page(invoice)).form(&fields).header("sec-fetch-site", "same-origin");
-    app.anonymous.send(call).await.is(303).header("location").to_owned()
+    fill(app, invoice, left, number).await.is(303).header("location").to_owned()
 }
 
 async fn nobody_frames_a_payment_unasked(app: TestApp) {

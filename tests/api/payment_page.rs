@@ -34,7 +34,7 @@ pub fn page(invoice: &Value) -> String {
 }
 
 /// A page's form as it is sent with so many attempts left.
-async fn fill(app: &TestApp, invoice: &Value, left: &str, number: &str) -> Answer {
+pub async fn fill(app: &TestApp, invoice: &Value, left: &str, number: &str) -> Answer {
     let fields = [
         ("attempts_left", left),
         ("card_number", number),

@@ -14,17 +14,6 @@ use serde_json::{Value, json};
 use crate::app::TestApp;
 use crate::requests::{local, make};
 
-const HAPPENINGS: [Happening; 8] = [
-    Happening::MessageAccepted,
-    Happening::MessageLost,
-    Happening::MessageArrived,
-    Happening::Viewed,
-    Happening::Stored,
-    Happening::NotStored,
-    Happening::Ended,
-    Happening::Resent,
-];
-
 /// What becomes of a change.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -166,7 +155,7 @@ fn every_change_in_the_store_is_documented_and_told_once_and_in_order() {
         1 => Just(Fate::BrokenOff),
         1 => Just(Fate::Overtaken),
     ];
-    let steps = prop::collection::vec((select(HAPPENINGS.to_vec()), fates), 0..16);
+    let steps = prop::collection::vec((select(Happening::ALL.to_vec()), fates), 0..16);
     let channels = select(vec![Channel::Email, Channel::Sms]);
     let config = Config { failure_persistence: None, ..Config::with_cases(48) };
     TestRunner::new(config)

@@ -12,6 +12,7 @@ use crate::config::{Flags, Settings};
 use crate::gateways::{Answer, Approval, Decline};
 use crate::model::{OperationId, Timestamp};
 use crate::operations::{OpenOperation, Operations, Outlook};
+use crate::vault::scan;
 
 /// The longest reference.
 const LONGEST: usize = 128;
@@ -196,8 +197,7 @@ fn age(from: Timestamp, to: Timestamp) -> String {
 fn checked(flag: &str, text: &str) -> Result<String, String> {
     let text = text.trim();
     let is_plain = !text.is_empty() && text.len() <= LONGEST && text.chars().all(|c| c.is_ascii_graphic());
-    let is_card = crate::proxy::scan::clean(text, "", "") != text;
-    if is_plain && !is_card {
+    if is_plain && !scan::holds_number(text) {
         return Ok(text.to_owned());
     }
     Err(format!("{flag} has 1 to {LONGEST} printable characters without spaces, and no card number"))

@@ -93,6 +93,20 @@ pub enum Happening {
     Resent,
 }
 
+impl Happening {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::MessageAccepted,
+        Self::MessageLost,
+        Self::MessageArrived,
+        Self::Viewed,
+        Self::Stored,
+        Self::NotStored,
+        Self::Ended,
+        Self::Resent,
+    ];
+}
+
 impl Status {
     /// All of them.
     pub const ALL: [Self; 8] = [
@@ -297,17 +311,6 @@ mod tests {
 
     use super::*;
 
-    const HAPPENINGS: [Happening; 8] = [
-        Happening::MessageAccepted,
-        Happening::MessageLost,
-        Happening::MessageArrived,
-        Happening::Viewed,
-        Happening::Stored,
-        Happening::NotStored,
-        Happening::Ended,
-        Happening::Resent,
-    ];
-
     /// The documented transitions as a picture, apart from the code: spec B.4, and below the line the resend,
     /// which is an addition of ours.
     const SMS: &str = "
@@ -358,7 +361,7 @@ mod tests {
         #[test]
         fn no_sequence_leads_to_an_undocumented_transition(
             channel in select(vec![Channel::Email, Channel::Sms]),
-            happenings in prop::collection::vec(select(HAPPENINGS.to_vec()), 0..24),
+            happenings in prop::collection::vec(select(Happening::ALL.to_vec()), 0..24),
         ) {
             let history = walk(channel, &happenings);
             for pair in history.windows(2) {
@@ -381,7 +384,7 @@ mod tests {
             for (from, to) in
                 Status::ALL.iter().flat_map(|from| Status::ALL.iter().map(move |to| (*from, *to)))
             {
-                let happens = HAPPENINGS.iter().any(|&happening| {
+                let happens = Happening::ALL.iter().any(|&happening| {
                     let entered = from.after(happening, channel);
                     entered.first() == Some(&to)
                 });

@@ -7,8 +7,8 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::Wish;
-use super::scan::{is_json, stands_bare};
 use crate::rules::{Carried, Rule};
+use crate::vault::scan::{is_json, stands_bare};
 use crate::vault::{Meaning, meaning};
 
 /// What may stand between a name and its value, in characters.

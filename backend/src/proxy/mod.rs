@@ -7,7 +7,6 @@ mod fill;
 pub mod hosts;
 mod queue;
 mod request;
-pub(crate) mod scan;
 mod send;
 mod smart;
 mod store;

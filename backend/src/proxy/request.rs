@@ -115,8 +115,8 @@ impl Wish {
             source.body.as_ref().and_then(|body| checked("/request/body", body, MAX_BODY, &mut problems));
         let extra = Members::parse_sealed(source.extra.as_bytes()).unwrap_or_default();
         check_extra(&extra, &mut problems);
-        let kind = source.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        let escape = Escape::of(kind.map(|(_, value)| value.as_str()));
+        let kind = content_type(&source.headers, &mut problems);
+        let escape = Escape::of(kind);
         let typed = kind.is_some();
         let (Some(url), Some(host), true) = (url, host, problems.is_empty()) else { return Err(problems) };
         let (method, webhook) = (source.method.clone(), source.webhook.clone());
@@ -191,8 +191,6 @@ fn header_templates(headers: &[(String, String)], problems: &mut Vec<Invalid>) -
         let at = format!("/request/headers/{index}");
         if !crate::outgoing::is_header(name) {
             problems.push(Invalid::new(at, "header", "A header of this name cannot be sent."));
-        } else if let Some(problem) = wrong_type(&at, headers, index) {
-            problems.push(problem);
         } else if let Some(template) = checked(&at, value, MAX_HEADER, problems) {
             read.push((name.clone(), template));
         }
@@ -200,15 +198,21 @@ fn header_templates(headers: &[(String, String)], problems: &mut Vec<Invalid>) -
     read
 }
 
-/// The notation of the body follows from its type, so that there is one, and no member has a say in it.
-fn wrong_type(at: &str, headers: &[(String, String)], index: usize) -> Option<Invalid> {
-    let is_type = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-type");
-    let (_, value) = headers.get(index).filter(is_type)?;
+/// The type of the body. The notation follows from it, so that there is one, and no member has a say in it.
+fn content_type<'h>(headers: &'h [(String, String)], problems: &mut Vec<Invalid>) -> Option<&'h str> {
+    let is_type = |(_, (name, _)): &(usize, &(String, String))| name.eq_ignore_ascii_case("content-type");
+    let mut types = headers.iter().enumerate().filter(is_type);
+    let mut refuse = |index: usize, detail| {
+        problems.push(Invalid::new(format!("/request/headers/{index}"), "content_type", detail));
+    };
+    let (index, (_, value)) = types.next()?;
     if value.contains("{{") {
-        return Some(Invalid::new(at, "content_type", "A content type holds no marks."));
+        refuse(index, "A content type holds no marks.");
     }
-    let is_second = headers.iter().take(index).any(|header| is_type(&header));
-    is_second.then(|| Invalid::new(at, "content_type", "There is one content type at most."))
+    for (index, _) in types {
+        refuse(index, "There is one content type at most.");
+    }
+    Some(value)
 }
 
 /// A list of objects with one member each; one object with all of them says the same.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::codes::{self, SentCode};
 use super::fill::{self, Filled, Filling};
-use super::{MAX_ANSWER, Proxy, ProxyError, TIME, Wish, hosts, scan};
+use super::{MAX_ANSWER, Proxy, ProxyError, TIME, Wish, hosts};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::json::{Members, Value};
@@ -22,7 +22,7 @@ use crate::vault::cards::CardName;
 use crate::vault::content::Content;
 use crate::vault::forward::{self, OpenKey, SpentCode};
 use crate::vault::keys::KeyAccess;
-use crate::vault::{Meaning, VaultError};
+use crate::vault::{Meaning, VaultError, scan};
 
 /// A transaction that others get in the way of is tried so often.
 pub(super) const TRIES: usize = 5;

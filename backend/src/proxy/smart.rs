@@ -4,9 +4,9 @@
 use shared::Expiry;
 use zeroize::Zeroizing;
 
-use super::{codes, scan};
+use super::codes;
 use crate::json::{Members, Value};
-use crate::vault::{Meaning, meaning};
+use crate::vault::{Meaning, meaning, scan};
 
 /// The longest value behind a name, in characters.
 const LONGEST: usize = 40;

@@ -13,6 +13,7 @@ mod names;
 pub mod paycards;
 pub mod personal;
 mod renew;
+pub mod scan;
 pub mod sealing;
 pub mod terms;
 mod timed_cache;

@@ -217,17 +217,8 @@ fn check_answer_names(place: &str, names: impl IntoIterator<Item = String>) -> R
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::SMALL;
     use super::*;
-
-    const SMALL: &str = r#"
-        base = "https://acquirer.example/v1/"
-        [calls.authorize]
-        path = "payments"
-        form = { amount = "{{ minor }}" }
-        answer = "payment"
-        [answers.payment]
-        approved = "http == 200"
-    "#;
 
     fn problem(text: &str) -> String {
         Description::parse(text, BTreeMap::new()).map(drop).unwrap_err().problem

@@ -9,8 +9,7 @@ use url::{Host, Url};
 
 use crate::gateways::CardInUse;
 use crate::outgoing::is_public;
-use crate::proxy::scan;
-use crate::vault::{Meaning, meaning};
+use crate::vault::{Meaning, meaning, scan};
 
 /// What takes the place of a security code.
 const HIDDEN: &str = "•••";
@@ -40,7 +39,7 @@ pub fn value(text: String, card: Option<&CardInUse<'_>>) -> String {
 /// whether it holds what has the form of a number.
 pub fn holds(text: &str, card: Option<&CardInUse<'_>>) -> bool {
     let decoded = percent_decode_str(text).decode_utf8_lossy();
-    let Some(card) = card else { return scan::clean(&decoded, "", "") != decoded };
+    let Some(card) = card else { return scan::holds_number(&decoded) };
     [text, &*decoded].into_iter().any(|text| plain(text).contains(card.number.digits()))
 }
 

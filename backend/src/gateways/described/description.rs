@@ -209,17 +209,8 @@ fn engine() -> Environment<'static> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SMALL;
     use super::*;
-
-    const SMALL: &str = r#"
-        base = "https://acquirer.example/v1/"
-        [calls.authorize]
-        path = "payments"
-        form = { amount = "{{ minor }}" }
-        answer = "payment"
-        [answers.payment]
-        approved = "http == 200"
-    "#;
 
     #[test]
     fn addresses_stay_within_the_base() {

@@ -29,6 +29,18 @@ use crate::outgoing::Outgoing;
 use body::Marks;
 use file::Call;
 
+/// The smallest file that is taken.
+#[cfg(test)]
+const SMALL: &str = r#"
+    base = "https://acquirer.example/v1/"
+    [calls.authorize]
+    path = "payments"
+    form = { amount = "{{ minor }}" }
+    answer = "payment"
+    [answers.payment]
+    approved = "http == 200"
+"#;
+
 /// The longest answer that is read.
 const LONGEST_ANSWER: usize = 256 * 1024;
 

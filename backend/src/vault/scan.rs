@@ -1,5 +1,5 @@
-//! Looking through answers: a card number that comes back is replaced by its token, another one is hidden, so that
-//! no number reaches the merchant by this way. Each text is gone through once.
+//! Looking through what others answer: a card number that comes back is replaced by its token, another one is hidden,
+//! so that no number reaches the merchant by this way. Each text is gone through once.
 
 use std::ops::Range;
 
@@ -53,6 +53,11 @@ pub fn clean(text: &str, number: &str, token: &str) -> String {
             if is_json && stands_bare(text, place) { format!("\"{with}\"") } else { with }
         },
     )
+}
+
+/// Whether a text holds what has the form of a card number, as `clean` hides it.
+pub fn holds_number(text: &str) -> bool {
+    clean(text, "", "") != text
 }
 
 /// The card numbers of a text that stand for themselves, each replaced by what `with` says. Chooses more narrowly than
