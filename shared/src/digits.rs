@@ -1,6 +1,8 @@
 //! Decimal digits as people type and paste them: full-width and other Unicode digits, and the separators
 //! that card numbers are printed with.
 
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 /// The zero of each block of ten decimal digits that keyboards and input methods produce.
@@ -52,12 +54,24 @@ fn luhn_sum(digits: &str, double_last: bool) -> u32 {
 
 /// Whether a text holds what could be a card number: 12 to 19 digits that pass Luhn, either in one group or once
 /// the separators between groups are removed (security rule 10). Beside other digits, as in "number 12/31 123",
-/// it counts in the groups that cards are printed with.
+/// it counts in the groups that cards are printed with. A UUID in its written form is no such number: one in 250
+/// would be refused by chance, and merchants name their orders by them.
 pub fn holds_card_number(text: &str) -> bool {
     // Most texts have too few digits, and every member of every capture comes by here.
     if text.is_ascii() && text.bytes().filter(u8::is_ascii_digit).count() < 12 {
         return false;
     }
+    let mut rest = text;
+    while let Some(place) = uuid(rest) {
+        if holds_number(rest.get(..place.start).unwrap_or_default()) {
+            return true;
+        }
+        rest = rest.get(place.end..).unwrap_or_default();
+    }
+    holds_number(rest)
+}
+
+fn holds_number(text: &str) -> bool {
     let mut digits = Zeroizing::new(String::with_capacity(text.len().min(64)));
     // Where the groups of the present run begin in `digits`, and from where on they count together.
     let mut starts: Vec<usize> = Vec::new();
@@ -90,6 +104,28 @@ pub fn holds_card_number(text: &str) -> bool {
         }
     }
     false
+}
+
+/// Where the first UUID of a text stands, in bytes (RFC 9562 section 4: 8-4-4-4-12 hexadecimal digits, a version from
+/// 1 to 8, the variant 8 to b). One without a letter is none: it may be a card number that somebody dressed up.
+pub fn uuid(text: &str) -> Option<Range<usize>> {
+    let joins = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
+    let bytes = text.as_bytes();
+    text.match_indices('-').find_map(|(dash, _)| {
+        let place = dash.checked_sub(8)?..dash + 28;
+        let before = place.start.checked_sub(1).and_then(|place| bytes.get(place));
+        let stands_alone = !before.is_some_and(joins) && !bytes.get(place.end).is_some_and(joins);
+        (stands_alone && is_uuid(bytes.get(place.clone())?)).then_some(place)
+    })
+}
+
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().all(|(place, &b)| match place {
+        8 | 13 | 18 | 23 => b == b'-',
+        14 => matches!(b, b'1'..=b'8'),
+        19 => matches!(b.to_ascii_lowercase(), b'8' | b'9' | b'a' | b'b'),
+        _ => b.is_ascii_hexdigit(),
+    }) && bytes.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// Whether the last groups of a run are a number: one group, all from `whole` on, or as printed.
@@ -134,6 +170,20 @@ mod tests {
         assert!(!luhn("4111111111111112"));
         assert!(!luhn(""));
         assert_eq!(luhn_check_digit("411111111111111"), 1);
+    }
+
+    #[test]
+    fn a_uuid_is_no_number_but_hides_none() {
+        // The last group, and the first three together, pass Luhn.
+        assert!(!holds_card_number("order c0a80121-7001-4b35-8a5f-411111111117"));
+        assert!(!holds_card_number("41111111-1111-1111-b000-0000000000AB"));
+        assert!(holds_card_number("c0a80121-7001-4b35-8a5f-411111111117 4111111111111111"));
+        assert!(holds_card_number("4111111111111111 c0a80121-7001-4b35-8a5f-411111111117"));
+        // Of no version or variant, without a letter, or a part of something longer.
+        assert!(holds_card_number("c0a80121-7001-0b35-8a5f-411111111117"));
+        assert!(holds_card_number("41111111-1111-1111-1a00-000000000000"));
+        assert!(holds_card_number("00000000-0000-4000-8000-411111111117"));
+        assert!(holds_card_number("c0a80121-7001-4b35-8a5f-4111111111111111"));
     }
 
     #[test]

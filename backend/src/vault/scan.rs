@@ -101,7 +101,14 @@ fn replace(
 fn runs(text: &str, mut each: impl FnMut(&Run)) {
     let mut run = Run::default();
     let mut behind = 0;
+    let mut uuid = digits::uuid(text);
     for (from, c) in text.char_indices() {
+        if let Some(place) = uuid.clone().filter(|place| place.start == from) {
+            // What others name their things by is left as it is.
+            behind = place.end;
+            let next = text.get(place.end..).and_then(digits::uuid);
+            uuid = next.map(|next| next.start + place.end..next.end + place.end);
+        }
         let escaped = c == '%' && text.get(from..from + 3).is_some_and(|three| ESCAPED.contains(&three));
         if escaped {
             // Its digits are those of a separator.
@@ -327,6 +334,9 @@ mod tests {
 
     #[test]
     fn transaction_numbers_are_left_alone() {
+        let named = "1b4e28ba-4111-4111-8111-411111111117 5bf0c0de-0000-4000-8000-5500000000aa";
+        assert_eq!(clean(named, NUMBER, "tok"), named);
+        assert_eq!(clean(&format!("{named} {NUMBER}"), NUMBER, "tok"), format!("{named} tok"));
         for text in
             ["9400000000000000000000", "id=1234567890123456", "2027-01-15T08:00:00Z", "ref 000123456789"]
         {
