@@ -11,7 +11,7 @@ use crate::crypto::binding::Binding;
 use crate::crypto::{CryptoError, Key32, aead, hex, secret};
 use crate::json::{Members, Value};
 use crate::model::{IdempotentCall, MerchantId, Mode};
-use crate::storage::StoreError;
+use crate::storage::{StoreError, until_won};
 use crate::vault::{Meaning, meaning};
 
 /// How long an answer is kept.
@@ -160,13 +160,7 @@ pub async fn forget(core: &Core, ticket: Ticket) -> Result<(), StoreError> {
 
 /// Adds a call, or finds the one that stands.
 async fn add(core: &Core, call: &IdempotentCall) -> Result<Option<IdempotentCall>, StoreError> {
-    for _ in 1..TRIES {
-        match add_once(core, call).await {
-            Err(StoreError::Retry) => {}
-            result => return result,
-        }
-    }
-    add_once(core, call).await
+    until_won(TRIES, StoreError::is_race, || add_once(core, call)).await
 }
 
 async fn add_once(core: &Core, call: &IdempotentCall) -> Result<Option<IdempotentCall>, StoreError> {

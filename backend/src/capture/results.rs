@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::{hex, secret};
 use crate::model::{MerchantId, Mode, PageResult};
-use crate::storage::StoreError;
+use crate::storage::{StoreError, until_won};
 
 /// How long a result is kept.
 const LIFE: Duration = Duration::from_mins(5);
@@ -87,13 +87,8 @@ pub async fn keep(
         expires_at: core.now().plus(LIFE),
     };
     // The card is stored already: the page after it is worth another try by itself.
-    for _ in 1..TRIES {
-        match add(core, result.clone()).await {
-            Err(StoreError::Retry) => {}
-            done => return Ok(done.map(|()| id.to_string())?),
-        }
-    }
-    Ok(add(core, result).await.map(|()| id.to_string())?)
+    until_won(TRIES, StoreError::is_race, || add(core, result.clone())).await?;
+    Ok(id.to_string())
 }
 
 async fn add(core: &Core, result: PageResult) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use super::details::{Details, Refund};
 use super::input::{self, FollowUp};
-use super::{InvoiceError, Place, TRIES, Whole, again, change};
+use super::{InvoiceError, Place, Whole, again, change, until_won};
 use crate::access::accounts::Trader;
 use crate::core::Core;
 use crate::gateways::Answer;
@@ -81,7 +81,7 @@ pub async fn void(
 ) -> Result<Whole, InvoiceError> {
     let whole = find(core, trader, id).await?;
     if whole.invoice.status.is_payable() {
-        return super::until_won(|| give_up(core, place, trader, &whole.invoice)).await;
+        return until_won(|| give_up(core, place, trader, &whole.invoice)).await;
     }
     let asked = FollowUp { amount: Some(whole.invoice.amount), reference: None };
     run(core, gateways, place, trader, &whole.invoice, (OperationKind::Void, asked)).await
@@ -136,14 +136,7 @@ async fn run(
     seen: &Invoice,
     (kind, asked): (OperationKind, FollowUp),
 ) -> Result<Whole, InvoiceError> {
-    let mut left = TRIES;
-    let operation = loop {
-        left -= 1;
-        match begin(core, place, trader, seen, (kind, &asked)).await {
-            Err(error) if error.is_race() && left > 0 => {}
-            begun => break begun?,
-        }
-    };
+    let operation = until_won(|| begin(core, place, trader, seen, (kind, &asked))).await?;
     let settled = gateways.follow_up(operation).await?;
     if let (OperationState::Declined, Some(Answer::Declined(decline))) =
         (settled.operation.state, &settled.answer)
@@ -155,7 +148,7 @@ async fn run(
         return Err(VaultError::Contended.into());
     }
     if kind == OperationKind::Refund && settled.operation.state.is_open() {
-        super::until_won(|| wait(core, place, seen, &settled.operation)).await?;
+        until_won(|| wait(core, place, seen, &settled.operation)).await?;
     }
     let invoice = again(&mut *core.store.read().await?, seen).await?;
     let details = Details::open(core, &invoice)?;

@@ -150,7 +150,7 @@ impl From<secrets::StoreOrCrypto> for InvoiceError {
 impl InvoiceError {
     /// Whether somebody else changed the same thing at the same time, so that trying again helps.
     pub const fn is_race(&self) -> bool {
-        matches!(self, Self::Vault(VaultError::Store(StoreError::Retry)))
+        matches!(self, Self::Vault(error) if error.is_race())
     }
 }
 

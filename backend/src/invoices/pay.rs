@@ -4,7 +4,7 @@
 use shared::{Cvv, Expiry};
 
 use super::details::{CardFacts, Payment};
-use super::{Details, InvoiceError, Place, TRIES, Whole, again, change, payer, tokens};
+use super::{Details, InvoiceError, Place, Whole, again, change, payer, tokens, until_won};
 use crate::core::Core;
 use crate::gateways::{Answer, Credential, Order, Payer};
 use crate::json::{Members, Value};
@@ -70,15 +70,8 @@ pub async fn pay(
     attempt: Attempt,
 ) -> Result<Paid, InvoiceError> {
     let keeper = keeper(core, seen, &attempt).await?;
-    let mut left = TRIES;
-    let begun = loop {
-        left -= 1;
-        match begin(core, gateways, place, seen, (&attempt, keeper.as_ref())).await {
-            Err(error) if error.is_race() && left > 0 => {}
-            begun => break begun?,
-        }
-    };
-    let Begun { operation, order, stored } = begun;
+    let begun = || begin(core, gateways, place, seen, (&attempt, keeper.as_ref()));
+    let Begun { operation, order, stored } = until_won(begun).await?;
     let source = match (attempt.by, stored) {
         (By::Card { card, .. }, None) => CardSource::Given(card),
         (By::Card { card: GivenCard { cvv, .. }, .. } | By::Stored { cvv }, Some(card)) => {

@@ -106,7 +106,7 @@ impl OperationError {
 
     /// Whether somebody else changed the same thing at the same time, so that trying again helps.
     const fn is_race(&self) -> bool {
-        matches!(self, Self::Vault(VaultError::Store(StoreError::Retry)))
+        matches!(self, Self::Vault(error) if error.is_race())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::{
     AuditEntry, CardId, DestinationKind, MerchantId, Mode, Operation, OperationKind, OperationState, Outcome,
     OwnerKind, Scopes, Timestamp, Use,
 };
-use crate::storage::{StoreError, Transaction};
+use crate::storage::{StoreError, Transaction, until_won};
 use crate::vault::within::{self, Managed};
 use crate::vault::{Invalid, VaultError};
 
@@ -233,14 +233,8 @@ impl Operations {
         };
         let key = within::open(&self.core, &caller_of(actor, operation), false).await?;
         let spends = typed.is_none();
-        let mut left = TRIES;
-        let claimed = loop {
-            left -= 1;
-            match self.claim_stored(actor, operation, &*gateway, (&key, &card, spends)).await {
-                Err(error) if error.is_race() && left > 0 => {}
-                claimed => break claimed?,
-            }
-        };
+        let claim = || self.claim_stored(actor, operation, &*gateway, (&key, &card, spends));
+        let claimed = until_won(TRIES, OperationError::is_race, claim).await?;
         Ok(claimed.map(|(operation, card)| {
             let cvv = typed.or(card.cvv);
             Claimed { gateway, operation, card: GivenCard { cvv, ..card } }

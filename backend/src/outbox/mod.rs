@@ -68,6 +68,13 @@ pub enum OutboxError {
     Crypto(#[from] CryptoError),
 }
 
+impl OutboxError {
+    /// Whether somebody else changed the same rows at the same time, so that trying again helps.
+    const fn is_race(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_race())
+    }
+}
+
 /// Appends an event in the caller's transaction, behind all that wait in its order. It leaves after the commit.
 ///
 /// Two transactions that append to one order at the same time have to exclude each other by a row of the thing

@@ -15,7 +15,7 @@ use super::{Courier, OutboxError, Receipt, Verdict, log, open};
 use crate::core::Core;
 use crate::crypto::entropy;
 use crate::model::{Attempt, EventState, OutboxEvent, Settlement, Timestamp};
-use crate::storage::StoreError;
+use crate::storage::{StoreError, until_won};
 
 /// How long a lease lasts without being renewed: so late is an event of a dead node delivered.
 const LEASE: Duration = Duration::from_secs(6);
@@ -240,13 +240,7 @@ impl Worker {
     }
 
     async fn settle_together(&self, done: &[Done]) -> Result<(), OutboxError> {
-        for _ in 1..TRIES {
-            match self.settle_once(done).await {
-                Err(OutboxError::Store(StoreError::Retry)) => {}
-                result => return result,
-            }
-        }
-        self.settle_once(done).await
+        until_won(TRIES, OutboxError::is_race, || self.settle_once(done)).await
     }
 
     async fn settle_once(&self, done: &[Done]) -> Result<(), OutboxError> {

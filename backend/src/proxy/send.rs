@@ -17,12 +17,12 @@ use crate::json::{Members, Value};
 use crate::model::{Card, DestinationKind, MerchantId, Mode, Outcome, SendId, Use};
 use crate::outgoing::{Outgoing, Relayed, Reply, SMALL};
 use crate::rules::Rule;
-use crate::storage::{StoreError, Transaction, until_won};
+use crate::storage::{Transaction, until_won};
 use crate::vault::cards::CardName;
 use crate::vault::content::Content;
 use crate::vault::forward::{self, OpenKey, SpentCode};
 use crate::vault::keys::KeyAccess;
-use crate::vault::{Meaning, VaultError, scan};
+use crate::vault::{Meaning, scan};
 
 /// A transaction that others get in the way of is tried so often.
 pub(super) const TRIES: usize = 5;
@@ -171,7 +171,7 @@ async fn with_card(
 }
 
 pub(super) fn is_race(error: &ProxyError) -> bool {
-    matches!(error, ProxyError::Vault(VaultError::Store(StoreError::Retry)))
+    matches!(error, ProxyError::Vault(error) if error.is_race())
 }
 
 /// Counts and audits a card that did not fit, and keeps what was done before that was known.

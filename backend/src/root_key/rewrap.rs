@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::root::{Digests, wrapped_version};
 use crate::crypto::{CryptoError, custody, hex};
-use crate::storage::{StoreError, Wrap, WrapPlace};
+use crate::storage::{StoreError, Wrap, WrapPlace, until_won};
 
 /// So many rows of a place are looked at, and at most replaced, in one step.
 const ROWS: u32 = 200;
@@ -111,13 +111,7 @@ async fn wrap_anew(
 }
 
 async fn store(core: &Core, place: WrapPlace, fresh: Vec<(Wrap, Vec<u8>)>) -> Result<u64, StoreError> {
-    for _ in 1..TRIES {
-        match store_once(core, place, fresh.clone()).await {
-            Err(StoreError::Retry) => {}
-            done => return done,
-        }
-    }
-    store_once(core, place, fresh).await
+    until_won(TRIES, StoreError::is_race, || store_once(core, place, fresh.clone())).await
 }
 
 async fn store_once(core: &Core, place: WrapPlace, fresh: Vec<(Wrap, Vec<u8>)>) -> Result<u64, StoreError> {

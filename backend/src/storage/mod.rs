@@ -68,6 +68,13 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// Whether somebody else changed the same rows at the same time, so that trying again helps.
+    pub const fn is_race(&self) -> bool {
+        matches!(self, Self::Retry)
+    }
+}
+
 /// So long does a capture lane wait for a batch that is small beside the last two.
 const GATHER: std::time::Duration = std::time::Duration::from_micros(400);
 

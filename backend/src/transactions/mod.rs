@@ -69,7 +69,7 @@ impl From<CryptoError> for TransactionError {
 impl TransactionError {
     /// Whether somebody else changed the same thing at the same time, so that trying again helps.
     const fn is_race(&self) -> bool {
-        matches!(self, Self::Vault(VaultError::Store(StoreError::Retry)))
+        matches!(self, Self::Vault(error) if error.is_race())
     }
 }
 

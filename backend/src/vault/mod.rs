@@ -86,6 +86,13 @@ pub enum VaultError {
     Crypto(#[from] CryptoError),
 }
 
+impl VaultError {
+    /// Whether somebody else changed the same thing at the same time, so that trying again helps.
+    pub const fn is_race(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_race())
+    }
+}
+
 impl From<Invalid> for VaultError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(vec![invalid])
