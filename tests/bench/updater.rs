@@ -41,8 +41,9 @@ async fn main() -> Done {
 async fn fill(core: &Core, count: u32) -> Done {
     let made = merchants::create(core, "Bench", Scopes::usual()).await?;
     let caller = company::acting(&made.id, Mode::Test, "bench", "");
-    let key = within::open(core, &caller, false).await?;
     for first in (0..count).step_by(PAGE as usize) {
+        // Anew for each page: a session ends after so many records.
+        let key = within::open(core, &caller, false).await?;
         let mut transaction = core.store.begin().await?;
         for index in first..count.min(first + PAGE) {
             let card = key.add(core, &mut *transaction, &card(index % MONTHS + 1)?, "").await?;
