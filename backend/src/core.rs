@@ -159,6 +159,16 @@ pub struct Actor {
     pub address: String,
 }
 
+/// How the audit log names the command line.
+pub const OPERATOR: &str = "operator";
+
+impl Actor {
+    /// The operator at the command line.
+    pub fn operator(merchant: Option<MerchantId>, mode: Option<Mode>) -> Self {
+        Self { merchant, mode, name: OPERATOR.to_owned(), address: String::new() }
+    }
+}
+
 impl Core {
     /// The parts that are chosen, and beside them empty caches and counts.
     pub fn new(

@@ -353,6 +353,11 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// A member's name as it is told again, in a pointer or a list: its beginning, and nothing of one that holds a number.
+pub fn told(name: &str) -> String {
+    if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

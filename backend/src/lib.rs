@@ -1,9 +1,10 @@
 //! Cardamom's server: a vault for payment cards with hosted capture forms.
 //!
-//! `http` calls the use cases (`capture`, `vault`, `access`), these call `outbox` and `storage`, and everything
-//! speaks the records of `model`. `crypto`, `json`, `languages`, `templates` and `tls` are leaves. `boot` puts the parts together.
+//! `http` calls the use cases (`capture`, `vault`, `invoices` and their like), these call `outbox` and `storage`, and
+//! everything speaks the records of `model`. `boot` puts the parts together. ARCHITECTURE.md draws the layers.
 
 pub mod access;
+pub mod addresses;
 pub mod assets;
 pub mod audit;
 pub mod bins;

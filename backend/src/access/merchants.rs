@@ -94,8 +94,7 @@ pub async fn create(core: &Core, name: &str, scopes: Scopes) -> Result<NewMercha
     let live = add_mode(core, &mut *transaction, &id, Mode::Live, scopes).await?;
     let test = add_mode(core, &mut *transaction, &id, Mode::Test, scopes).await?;
     let account = accounts::create(core, &mut *transaction, &id).await?;
-    let operator =
-        Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
+    let operator = Actor::operator(Some(id.clone()), None);
     transaction.add_audit(core.entry(&operator, "merchant.create", id.as_str(), Outcome::Done)).await?;
     transaction.commit().await?;
     Ok(NewMerchant { id, live, test, account })
@@ -107,8 +106,7 @@ pub async fn add_account(core: &Core, name: &str) -> Result<NewAccount, Merchant
     let found = transaction.find_merchant_by_name(name.trim().to_owned()).await?;
     let id = found.ok_or(MerchantError::Unknown)?.id;
     let account = accounts::create(core, &mut *transaction, &id).await?;
-    let operator =
-        Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
+    let operator = Actor::operator(Some(id.clone()), None);
     transaction.add_audit(core.entry(&operator, "account.create", id.as_str(), Outcome::Done)).await?;
     transaction.commit().await?;
     Ok(account)
@@ -125,8 +123,7 @@ pub async fn renew_companies(
     let id = found.ok_or(MerchantError::Unknown)?.id;
     let test = company::renew(core, &mut *transaction, &id, Mode::Test).await?;
     let live = company::renew(core, &mut *transaction, &id, Mode::Live).await?;
-    let operator =
-        Actor { merchant: Some(id.clone()), mode: None, name: "operator".into(), address: String::new() };
+    let operator = Actor::operator(Some(id.clone()), None);
     transaction.add_audit(core.entry(&operator, "company.renew", id.as_str(), Outcome::Done)).await?;
     transaction.commit().await?;
     Ok((test, live))

@@ -4,15 +4,13 @@
 use zeroize::Zeroizing;
 
 use super::{AccessError, unauthenticated};
-use crate::core::{Actor, Core};
+use crate::core::{Actor, Core, OPERATOR};
 use crate::crypto::secret;
 use crate::model::{MerchantId, Mode, OperatorKey, OperatorKeyId, Outcome};
 use crate::storage::StoreError;
 
 /// The longest name of a credential, in characters.
 const LONGEST_NAME: usize = 100;
-/// How the audit log names the command line.
-const CONSOLE: &str = "operator";
 
 /// An operator who calls.
 #[derive(Clone, Debug)]
@@ -48,7 +46,7 @@ pub enum OperatorKeyError {
 impl Operator {
     /// Whoever has the command line.
     pub fn console() -> Self {
-        Self { name: CONSOLE.to_owned(), address: String::new() }
+        Self { name: OPERATOR.to_owned(), address: String::new() }
     }
 
     /// The operator as the audit log names it, at what it does for a merchant.

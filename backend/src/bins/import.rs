@@ -88,7 +88,7 @@ async fn switch(core: &Core, generation: i64) -> Result<(), StoreError> {
     if known != fresh && !transaction.replace_fact(GENERATION, known, fresh).await? {
         return Err(StoreError::Conflict);
     }
-    let operator = Actor { merchant: None, mode: None, name: "operator".into(), address: String::new() };
+    let operator = Actor::operator(None, None);
     transaction
         .add_audit(core.entry(&operator, "bins.import", &generation.to_string(), Outcome::Done))
         .await?;

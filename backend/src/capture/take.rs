@@ -7,6 +7,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use url::Url;
 
 use super::css;
+use crate::addresses::is_loopback;
+pub use crate::json::told;
 use crate::json::{Members, Value};
 use crate::vault::Invalid;
 
@@ -14,11 +16,6 @@ use crate::vault::Invalid;
 const MAX_TEXT: usize = 64 * 1024;
 /// The most links and origins.
 const MAX_LINKS: usize = 16;
-
-/// A member's name as it is told again: its beginning, and nothing of one that holds a number.
-pub fn told(name: &str) -> String {
-    if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
-}
 
 pub fn switch(option: &mut Members, at: &str, name: &str) -> Result<Option<bool>, Invalid> {
     let Some(value) = option.take(name) else { return Ok(None) };
@@ -105,13 +102,7 @@ pub fn origins(body: &mut Members) -> Result<Vec<String>, Invalid> {
 
 /// https, or http on this machine itself (a shop under development).
 pub fn allowed_scheme(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && loopback
+    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url)
 }
 
 pub fn clean(at: &str, sheet: &str) -> Result<String, Invalid> {

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::addresses::is_loopback;
 use crate::core::Policy;
 use crate::crypto::root::Token;
 pub use parse::ConfigError;
@@ -90,7 +91,7 @@ impl Settings {
         if self.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
             return Err(sources.wrong("trusted_proxy", "the networks of your proxies, not every address"));
         }
-        let local = parse::is_loopback(&self.public_url);
+        let local = is_loopback(&self.public_url);
         if self.public_url.scheme() != "https" && !local {
             return Err(sources.wrong("public_url", "an https address, or an http one on loopback"));
         }

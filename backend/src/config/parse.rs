@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::gateways::Gateways;
@@ -75,16 +75,6 @@ pub fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
         data_dir,
         public_url,
     })
-}
-
-/// Whether an address leads to this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn default_listen() -> SocketAddr {

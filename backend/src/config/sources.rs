@@ -91,7 +91,7 @@ pub struct Flags {
     /// Make a demo merchant and serve a demo shop on http://localhost:8081.
     #[arg(long)]
     pub demo: bool,
-    /// Least severe level that is logged: error, warn, info, debug [default: info].
+    /// Least severe level that is logged: error, warn, info, debug, trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! Trying a call again when the store asks for it (SQLSTATE 40001): its transaction was undone as a whole, so
-//! running the handler once more is the whole of the retry, and no use case needs a loop of its own.
+//! running the handler once more is the whole of the retry. A use case has a loop of its own (`storage::until_won`) where
+//! nobody would call it again, or where something came before that must not happen twice.
 
 use axum::body::Body;
 use axum::extract::Request;

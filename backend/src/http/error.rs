@@ -314,7 +314,7 @@ impl From<VaultError> for ApiError {
                     "The key that this needs is out of reach at the moment; try again.",
                 )
             }
-            VaultError::Crypto(_) => return Self::internal(&error),
+            VaultError::Broken | VaultError::Crypto(_) => return Self::internal(&error),
         };
         Self::new(status, code, detail)
     }

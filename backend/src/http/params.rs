@@ -20,11 +20,6 @@ impl Params {
         found.filter(|value| !value.is_empty())
     }
 
-    /// All parameters in their order.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
     /// A value that has to be there.
     pub fn need(&self, name: &str) -> Result<&str, ApiError> {
         self.find(name)

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use iso_currency::Currency;
-use url::{Host, Url};
+use url::Url;
 
 use super::details::{Details, Person, Returns};
 use super::hidden::{self, ATTRIBUTES};
+use crate::addresses::is_loopback;
 use crate::json::{Members, Value};
 use crate::model::{Flow, Money, MoneyError, Timestamp};
 use crate::vault::Invalid;
@@ -360,15 +361,6 @@ impl<'b> Reader<'b> {
             ));
         }
         usable.map(|_| text)
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

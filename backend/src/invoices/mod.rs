@@ -157,7 +157,7 @@ impl InvoiceError {
 /// Tries in all where somebody else changes the same invoice.
 const TRIES: usize = 5;
 
-/// Runs what has no caller who would try again, until it has won its races.
+/// Runs until it has won its races what nobody would call again, or what something follows that must not happen twice.
 pub(crate) async fn until_won<T, F>(run: impl FnMut() -> F) -> Result<T, InvoiceError>
 where
     F: Future<Output = Result<T, InvoiceError>>,

@@ -101,7 +101,7 @@ pub async fn rotate(core: &Core) -> Result<String, InvoiceError> {
         return Err(StoreError::Retry.into());
     }
     transaction.retire_sale_key(before, core.now()).await?;
-    let operator = Actor { merchant: None, mode: None, name: "operator".into(), address: String::new() };
+    let operator = Actor::operator(None, None);
     transaction.add_audit(core.entry(&operator, "sale_key.rotate", &fresh.id, Outcome::Done)).await?;
     transaction.commit().await?;
     Ok(fresh.id)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::Wording;
 
 use super::{Asked, ENGLISH, Translations};
-use crate::json::{Members, Value};
+use crate::json::{Members, Value, told};
 use crate::vault::Invalid;
 
 /// The languages of a form, as stored with its settings.
@@ -57,7 +57,7 @@ impl FormLanguages {
         };
         let answered = requested.map(|tag| {
             let used = super::find(&tag, &languages.translations).unwrap_or(ENGLISH);
-            Answered { requested: super::translations::told(&tag), used: used.to_owned() }
+            Answered { requested: told(&tag), used: used.to_owned() }
         });
         languages.locale = answered.as_ref().map(|answered| answered.used.clone());
         Ok(Taken { languages, answered, ignored })

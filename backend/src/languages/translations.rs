@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::{Field, Text};
 
 use super::{asks_for_card, canonical};
-use crate::json::{Members, Value};
+use crate::json::{Members, Value, told};
 use crate::vault::Invalid;
 
 /// The most languages of one form.
@@ -260,11 +260,6 @@ fn refuse_card(at: &str, value: &Value) -> Result<(), Invalid> {
         return Err(Invalid::new(at, "asks_for_card", detail));
     }
     Ok(())
-}
-
-/// A name as it is told again in a pointer: its beginning, and nothing of one that holds a number.
-pub(super) fn told(name: &str) -> String {
-    if shared::digits::holds_card_number(name) { "…".to_owned() } else { name.chars().take(60).collect() }
 }
 
 #[cfg(test)]

@@ -105,12 +105,7 @@ impl Operations {
         let known = known(&mut *transaction, &operation, self.core.now()).await?;
         drop(transaction);
         self.check(&operation, &known, force)?;
-        let operator = Actor {
-            merchant: Some(operation.merchant.clone()),
-            mode: Some(operation.mode),
-            name: "operator".to_owned(),
-            address: String::new(),
-        };
+        let operator = Actor::operator(Some(operation.merchant.clone()), Some(operation.mode));
         let settled = self.settle_as(&operation, Some(answer.clone()), Some(&operator)).await?;
         if settled.answer.as_ref() != Some(&answer) {
             return Err(ByHandError::Otherwise(settled.operation.state.as_str()));

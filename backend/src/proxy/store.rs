@@ -56,7 +56,7 @@ pub async fn fetch(
     // A large answer is looked through beside the reactor's threads.
     let read = tokio::task::spawn_blocking(move || card_of(&reply, smart_parse)).await;
     let (body, template) =
-        read.map_err(|_| VaultError::Contended)?.map_err(|problem| ProxyError::Unstorable(vec![problem]))?;
+        read.map_err(|_| VaultError::Broken)?.map_err(|problem| ProxyError::Unstorable(vec![problem]))?;
     answer.body = template;
     let request = StoreRequest { body, number: None, reference: order.name.reference, algorithm };
     let saved = store(core, caller, &order.access, request).await?;

@@ -115,7 +115,7 @@ pub async fn status(core: &Core) -> Result<Vec<VersionStatus>, RootKeyError> {
 
 /// Writes what the operator did with the root key into the audit log.
 pub async fn record(core: &Core, action: &'static str, version: u32) -> Result<(), StoreError> {
-    let operator = Actor { merchant: None, mode: None, name: "operator".into(), address: String::new() };
+    let operator = Actor::operator(None, None);
     core.store.record(core.entry(&operator, action, &version.to_string(), Outcome::Done)).await
 }
 

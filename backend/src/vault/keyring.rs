@@ -11,7 +11,7 @@ use super::{TimedCache, VaultError};
 use crate::core::{Actor, Core};
 use crate::crypto::entropy::{self, Entropy};
 use crate::crypto::passphrase::KdfParams;
-use crate::crypto::sealing::{Opener, SenderSession};
+use crate::crypto::sealing::{MAX_RECORDS, Opener, SenderSession};
 use crate::crypto::token::TokenKey;
 use crate::crypto::{Key32, custody, secret};
 use crate::model::{Custody, CvvKey, CvvKeyId, KeyId, KeyPairRow, Outcome, Timestamp, VaultKey};
@@ -20,8 +20,8 @@ use crate::model::{Custody, CvvKey, CvvKeyId, KeyId, KeyPairRow, Outcome, Timest
 const LIFE: Duration = Duration::from_mins(1);
 /// How many of each kind are kept.
 const MOST: usize = 256;
-/// A sender session ends after so many records (security rule 1).
-const SESSION_RECORDS: u32 = 10_000;
+/// No capture begins on a session that has so many records left: captures that hold it already stay below its end.
+const SESSION_MARGIN: u32 = 2_000;
 /// Wrong passphrases of a key in a minute before it answers 429 (security rule 4).
 const WRONG_A_MINUTE: u32 = 10;
 const WRONG_SCOPE: &str = "key.passphrase";
@@ -91,9 +91,8 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<Arc<SenderSession>, VaultError> {
         let name = (key.id.clone(), pair.version);
-        // A margin keeps captures that hold the session already below its hard end.
-        if let Some(known) = self.sessions.find(&name, now).filter(|s| s.records() < SESSION_RECORDS - 2_000)
-        {
+        let is_fresh = |session: &Arc<SenderSession>| session.records() < MAX_RECORDS - SESSION_MARGIN;
+        if let Some(known) = self.sessions.find(&name, now).filter(is_fresh) {
             return Ok(known);
         }
         let psk =
@@ -183,7 +182,7 @@ impl Keyring {
 
     /// The leave to stretch a passphrase; a few calls have it at once (security rule 4).
     pub async fn derivation(&self) -> Result<SemaphorePermit<'_>, VaultError> {
-        self.derivations.acquire().await.map_err(|_| VaultError::Contended)
+        self.derivations.acquire().await.map_err(|_| VaultError::Broken)
     }
 
     /// This hour's key around security codes, made where there is none yet.
@@ -236,7 +235,7 @@ async fn try_passphrase(core: &Core, key: &VaultKey, passphrase: &str) -> Result
         let binding = bind_key(&row, "custody", 0);
         custody::unwrap_with_passphrase(&row.wrapped_custody, &passphrase, &salt, &params, &binding, &*root)
     });
-    let result = work.await.map_err(|_| VaultError::Contended)?;
+    let result = work.await.map_err(|_| VaultError::Broken)?;
     match result {
         Ok(custody) => Ok(Some(custody)),
         Err(crate::crypto::CryptoError::Open) => Ok(None),

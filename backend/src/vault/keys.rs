@@ -44,7 +44,7 @@ pub async fn create(
         new_key(&core_, &caller_.merchant, caller_.mode, &name, Some(&secret))
     })
     .await
-    .map_err(|_| VaultError::Contended)??;
+    .map_err(|_| VaultError::Broken)??;
     drop(permit);
     let id = key.id.clone();
     let mut transaction = core.store.begin().await?;
@@ -90,7 +90,7 @@ pub async fn change_passphrase(
         Ok::<_, CryptoError>(key)
     })
     .await
-    .map_err(|_| VaultError::Contended)??;
+    .map_err(|_| VaultError::Broken)??;
     drop(permit);
     replace(core, caller, Changed { key, rewrapped: Vec::new(), added: None }, "key.change").await
 }
@@ -104,7 +104,7 @@ pub async fn rotate(core: &Core, caller: &Caller, access: &KeyAccess) -> Result<
     let (core_, passphrase) = (core.clone(), access.passphrase.clone());
     let permit = core.keyring.derivation().await?;
     let rotated = tokio::task::spawn_blocking(move || rotated(&core_, key, pairs, &old, &passphrase)).await;
-    let rotated = rotated.map_err(|_| VaultError::Contended)??;
+    let rotated = rotated.map_err(|_| VaultError::Broken)??;
     drop(permit);
     let version = rotated.key.current;
     replace(core, caller, rotated, "key.rotate").await?;

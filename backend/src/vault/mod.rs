@@ -78,6 +78,9 @@ pub enum VaultError {
     /// Others changed the same thing again and again.
     #[error("lost the race too often")]
     Contended,
+    /// Work apart from the call ended without a result: it panicked, or the process is ending.
+    #[error("the work was broken off")]
+    Broken,
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,8 +5,9 @@ mod headers;
 mod markup;
 
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
 
+use crate::addresses::is_loopback;
 use crate::assets::{Assets, integrity};
 use crate::http::scripts;
 use crate::outgoing::{Outgoing, OutgoingError};
@@ -120,13 +121,4 @@ pub async fn page(
     address.set_query(None);
     address.set_fragment(None);
     Ok(Report { address: address.to_string(), files, differences })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

@@ -67,7 +67,7 @@ pub async fn back_by_link(
 /// still waits for is asked there, and not sent round in a circle.
 async fn complete(app: &App, page: String, fields: &Params) -> Result<Response, ApiError> {
     let page = PageId::stored(page);
-    let fields: Vec<_> = fields.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let waits = page::returned(&app.core, &app.operations, &page, &fields).await?;
     let next = if waits { "" } else { "/done" };
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/hpp/{page}{next}"))]).into_response())

@@ -5,9 +5,10 @@ use axum::response::{IntoResponse, Response};
 use frontend::{Logo, Look, Notice, NoticePage, notice_page};
 use serde_json::{Value, json};
 use shared::{Text, Wording};
-use url::{Host, Url};
+use url::Url;
 
 use super::policy;
+use crate::addresses::is_loopback;
 use crate::capture::forms::{Runner, Settings};
 use crate::capture::theme;
 use crate::crypto::{entropy, hex};
@@ -77,13 +78,7 @@ pub fn config(app: &App, settings: &Settings, wording: &Wording, config: &Config
 /// Whether this server is reached over plain http on its own machine: a trial or a test, where callbacks may
 /// lead to http on this machine too (security rule 15). Anywhere else the public address is https.
 fn is_at_home(public_url: &Url) -> bool {
-    let loopback = match public_url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    public_url.scheme() == "http" && loopback
+    public_url.scheme() == "http" && is_loopback(public_url)
 }
 
 /// JSON that cannot end a script element or a line of one.

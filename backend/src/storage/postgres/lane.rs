@@ -1,18 +1,17 @@
-//! The capture lane: a line of captures and audit entries, and the tasks that store what waits in batches.
+//! The capture lane: a line of captures and audit entries, and the task that stores what waits in batches.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use deadpool_postgres::Pool;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
 use crate::model::{AuditEntry, Refusal};
 use crate::storage::{CaptureSubmission, GATHER, Result, StoreError, Stored, worth_waiting_for};
 
-/// Tasks that store batches, each with a connection. One: what arrives while it commits is the next batch. Two
-/// split the line into smaller batches, which wait for each other at the endpoint's row all the same.
-pub const WRITERS: usize = 1;
+/// Connections that store batches. One: what arrives while it commits is the next batch. Two would split the line into
+/// smaller batches, which wait for each other at the endpoint's row all the same.
+pub const CONNECTIONS: usize = 1;
 /// The most that one batch carries.
 const BATCH: usize = 512;
 /// So many may wait; whoever comes then waits for a place.
@@ -29,19 +28,16 @@ pub enum Waiting {
     Record(Box<AuditEntry>, oneshot::Sender<Result<()>>),
 }
 
-/// The way into the line. Its tasks store what waits, then end, when this is dropped.
+/// The way into the line. Its task stores what waits, then ends, when this is dropped.
 pub struct Lane {
     line: mpsc::Sender<Waiting>,
 }
 
 impl Lane {
-    /// Starts the tasks.
-    pub fn start(pool: &Pool) -> Self {
+    /// Starts the task.
+    pub fn start(pool: Pool) -> Self {
         let (line, waiting) = mpsc::channel(LINE);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..WRITERS {
-            tokio::spawn(work(pool.clone(), Arc::clone(&waiting)));
-        }
+        tokio::spawn(work(pool, waiting));
         Self { line }
     }
 
@@ -67,16 +63,11 @@ impl Lane {
     }
 }
 
-async fn work(pool: Pool, line: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+async fn work(pool: Pool, mut line: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH);
     let (mut last, mut before) = (0, 0);
-    loop {
-        let mut line = line.lock().await;
-        if line.recv_many(&mut waiting, BATCH).await == 0 {
-            return;
-        }
+    while line.recv_many(&mut waiting, BATCH).await > 0 {
         gather(&mut line, &mut waiting, worth_waiting_for(last, before)).await;
-        drop(line);
         (last, before) = (waiting.len(), last);
         Batch::of(waiting.drain(..)).commit(&pool).await;
     }

@@ -66,7 +66,7 @@ impl PostgresStore {
         connection::check_durable(&pool).await?;
         migrations::run(&pool).await?;
         // The lane has connections of its own, so that many use cases cannot hold captures up.
-        let lane = Lane::start(&connection::pool(&address, lane::WRITERS)?);
+        let lane = Lane::start(connection::pool(&address, lane::CONNECTIONS)?);
         Ok(Self { pool, lane, appended: Arc::default() })
     }
 }
