@@ -57,6 +57,7 @@ async fn an_operation_that_nobody_can_ask_about_is_settled_beside_a_running_serv
         (vec!["approved"], "--reference"),
         (vec!["approved", "--reference", "4111111111111111"], "no card number"),
         (vec!["approved", "--reference", "A1"], "may still be under way"),
+        (vec!["declined", "--resolution", "no_reason"], "--resolution has to be one of"),
     ] {
         let refused = server.beside(&[&["operation", "settle", &id], &arguments[..]].concat()).await;
         assert!(!refused.success && refused.err.contains(told), "{told}: {}", refused.err);

@@ -10,7 +10,7 @@ use super::{CommandResult, print};
 use crate::boot;
 use crate::config::{Flags, Settings};
 use crate::gateways::{Answer, Approval, Decline};
-use crate::model::{OperationId, Timestamp};
+use crate::model::{OperationId, Timestamp, published};
 use crate::operations::{OpenOperation, Operations, Outlook};
 use crate::vault::scan;
 
@@ -41,7 +41,7 @@ pub enum Command {
         /// What the acquirer calls it; needed where it was approved, since captures and refunds name it.
         #[arg(long, required_if_eq("verdict", "approved"))]
         reference: Option<String>,
-        /// Why it was declined, by the names of docs/gateways.md.
+        /// Why it was declined, by the names of docs/payments.md.
         #[arg(long, default_value = "declined")]
         resolution: String,
         /// Settle it though the server can ask the gateway itself.
@@ -70,7 +70,7 @@ pub async fn run(command: Command) -> CommandResult {
                 Verdict::Approved => Answer::Approved(Approval { reference, ..Approval::default() }),
                 Verdict::Declined => Answer::Declined(Decline {
                     reference,
-                    resolution: checked("--resolution", &resolution)?,
+                    resolution: reason(&resolution)?,
                     message: "Settled by the operator.".to_owned(),
                     ..Decline::default()
                 }),
@@ -191,6 +191,14 @@ fn age(from: Timestamp, to: Timestamp) -> String {
         seconds @ ..172_800 => format!("{} h", seconds / 3_600),
         seconds => format!("{} days", seconds / 86_400),
     }
+}
+
+/// A published reason for a refusal: merchants read it.
+fn reason(text: &str) -> Result<String, String> {
+    let known = published::refusal(text.trim()).map(|row| row.name.to_owned());
+    known.ok_or_else(|| {
+        "--resolution has to be one of docs/payments.md, such as insufficient_funds".to_owned()
+    })
 }
 
 /// A name of the acquirer's as it is kept with the operation: short, in print, and no card number.

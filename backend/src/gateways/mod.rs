@@ -183,6 +183,9 @@ pub enum Answer {
     Pending {
         /// What the gateway calls it.
         reference: String,
+        /// Why it takes so long, by the names of spec B.3; empty where the gateway does not say.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        resolution: String,
     },
 }
 
@@ -193,7 +196,7 @@ impl Answer {
             Self::Approved(approval) => &approval.reference,
             Self::Declined(decline) => &decline.reference,
             Self::Challenge(challenge) => &challenge.reference,
-            Self::Pending { reference } => reference,
+            Self::Pending { reference, .. } => reference,
         };
         Some(reference.as_str()).filter(|reference| !reference.is_empty())
     }

@@ -8,7 +8,7 @@ use url::Url;
 use super::{Details, InvoiceError, document, secrets};
 use crate::core::Core;
 use crate::model::invoice::Event;
-use crate::model::{Invoice, Schedule, Timestamp};
+use crate::model::{Invoice, Schedule, Timestamp, published};
 use crate::outbox::{self, NewEvent, Parcel, WEBHOOK};
 use crate::storage::{StoreError, Transaction};
 
@@ -51,7 +51,7 @@ fn enter(invoice: &mut Invoice, event: Event, now: Timestamp) {
         Event::Expired | Event::Voided => {
             invoice.failed_at = Some(now);
             // `ok` stands in transitional and successful states alone (spec B.3). Nobody refused anything here.
-            let why = if event == Event::Expired { "transaction_expired" } else { "general_decline" };
+            let why = if event == Event::Expired { published::EXPIRED } else { published::GIVEN_UP };
             why.clone_into(&mut invoice.resolution);
         }
         Event::Refunded { .. } => invoice.refunded_at = Some(now),

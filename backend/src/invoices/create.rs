@@ -11,7 +11,7 @@ use crate::access::accounts::Trader;
 use crate::capture::{CaptureError, forms};
 use crate::core::Core;
 use crate::json::Members;
-use crate::model::{Invoice, InvoiceId, InvoiceStatus, Mode, Outcome, PageId};
+use crate::model::{Invoice, InvoiceId, InvoiceStatus, Mode, Outcome, PageId, published};
 use crate::operations::Operations;
 use crate::outgoing::OutgoingError;
 use crate::storage::{StoreError, Transaction};
@@ -120,7 +120,7 @@ async fn build(
         flow,
         amount,
         status: InvoiceStatus::ProcessPending,
-        resolution: "ok".to_owned(),
+        resolution: published::OK.to_owned(),
         taken: 0,
         refunded: 0,
         attempts: 0,

@@ -11,6 +11,7 @@ use super::{InvoiceError, Place, sale_token};
 use crate::core::Core;
 use crate::gateways::{Answer, Challenge};
 use crate::json::{Members, Value};
+use crate::model::published;
 use crate::operations::{GivenCard, Operations};
 use crate::vault::Invalid;
 
@@ -105,7 +106,7 @@ fn resource(paid: &Paid) -> Members {
         ("status", Value::text(status)),
         ("resolution", Value::text(invoice.resolution.as_str())),
         ("active_request", state(status)),
-        ("active_payment", state(if is_challenged { "authorize_required" } else { status })),
+        ("active_payment", state(if is_challenged { published::AT_ISSUER } else { status })),
         ("auto_repay", Value::Bool(false)),
         ("metadata", Value::List(Vec::new())),
         ("form_data", Value::List(Vec::new())),

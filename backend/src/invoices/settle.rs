@@ -11,12 +11,10 @@ use crate::gateways::{Answer, Approval};
 use crate::model::invoice::{Event, MOST_ATTEMPTS};
 use crate::model::{
     CardId, Invoice, InvoiceId, InvoiceStatus, Operation, OperationKind, OperationState, Outcome, OwnerKind,
+    published,
 };
 use crate::operations::{OperationError, Owner};
 use crate::storage::{StoreError, Transaction};
-
-/// Why a payment was refused, where the gateway does not say.
-const DECLINED: &str = "declined";
 
 /// Files the operations of invoices.
 pub struct InvoiceOwner {
@@ -56,8 +54,9 @@ async fn file(
         // No second one begins while the first is open, so this cannot be.
         return Err(StoreError::Inconsistent { table: "invoice", what: "busy with another operation" }.into());
     }
+    let why = invoice.resolution.clone();
     let event = if operation.state.is_open() {
-        waits(&invoice, operation)
+        waits(&mut invoice, operation, answer)
     } else {
         invoice.busy = None;
         match operation.kind {
@@ -67,7 +66,7 @@ async fn file(
             _ => paid(core, transaction, &mut invoice, &mut details, (operation, answer)).await?,
         }
     };
-    if operation.state.is_open() && event.is_none() {
+    if operation.state.is_open() && event.is_none() && invoice.resolution == why {
         return Ok(());
     }
     change::save(core, public_url, transaction, &mut invoice, &details, event).await?;
@@ -80,8 +79,14 @@ async fn file(
     Ok(())
 }
 
-/// A refund whose end is not known shows; a payment's page waits anyway.
-fn waits(invoice: &Invoice, operation: &Operation) -> Option<Event> {
+/// A refund whose end is not known shows; a payment's page waits anyway, and a read tells why, where the gateway does.
+fn waits(invoice: &mut Invoice, operation: &Operation, answer: Option<&Answer>) -> Option<Event> {
+    if let Some(Answer::Pending { resolution, .. }) = answer
+        && invoice.status.is_payable()
+        && !resolution.is_empty()
+    {
+        invoice.resolution.clone_from(resolution);
+    }
     let is_news = operation.kind == OperationKind::Refund && invoice.status != InvoiceStatus::RefundPending;
     is_news.then_some(Event::RefundWaits)
 }
@@ -118,6 +123,7 @@ async fn paid(
     (operation, answer): (&Operation, Option<&Answer>),
 ) -> Result<Option<Event>, InvoiceError> {
     let payment = details.trying.take().unwrap_or_default();
+    published::OK.clone_into(&mut invoice.resolution);
     if let (OperationState::Approved, Some(Answer::Approved(approval))) = (operation.state, answer) {
         keep(core, transaction, invoice, &payment, approval).await?;
         invoice.payment = Some(operation.id.clone());
@@ -150,7 +156,7 @@ async fn paid(
     }
     let resolution = match answer {
         Some(Answer::Declined(decline)) if !decline.resolution.is_empty() => decline.resolution.clone(),
-        _ => DECLINED.to_owned(),
+        _ => published::DECLINED.to_owned(),
     };
     details.last_refusal = Some(resolution.clone());
     if !payment.direct && invoice.attempts < MOST_ATTEMPTS {

@@ -16,6 +16,7 @@ pub mod operation;
 mod operator;
 pub mod outbox;
 pub mod proxy;
+pub mod published;
 pub mod request;
 pub mod retrieve;
 pub mod terms;

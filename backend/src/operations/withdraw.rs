@@ -6,12 +6,10 @@ use super::run::in_time;
 use super::settle::Settled;
 use super::{OperationError, Operations};
 use crate::gateways::{Answer, Decline, FollowUp};
-use crate::model::{Operation, OperationId, OperationState};
+use crate::model::{Operation, OperationId, OperationState, published};
 
 /// What issuers send back with a payer whom they do not know; a gateway that reads it refuses the payment.
 const NOTHING: [&str; 2] = ["PaRes", "cres"];
-/// Why such a payment ends.
-const LEFT: &str = "client_auth_failed";
 
 impl Operations {
     /// The payer does not go on at the issuer. The gateway is told that authentication failed; one that goes on
@@ -58,7 +56,7 @@ impl Operations {
         let known = super::run::known(&mut *self.core.store.read().await?, &operation, now).await?;
         let answer = match in_time(&*gateway, gateway.void(&follow_up)).await {
             Ok(Answer::Approved(_)) => {
-                let resolution = LEFT.to_owned();
+                let resolution = published::CLIENT_AUTH_FAILED.to_owned();
                 Some(Answer::Declined(Decline { reference, resolution, ..Decline::default() }))
             }
             // Not freed, or not known: what the gateway says of the payment itself counts.

@@ -252,6 +252,7 @@ mod tests {
 
     #[test]
     fn reasons_have_codes() {
+        assert!(REASONS.iter().all(|(reason, _)| crate::model::published::refusal(reason).is_some()));
         assert_eq!(of_reason("card_expired"), 325);
         assert_eq!(of_reason("lost_or_stolen_card"), 402);
         assert_eq!(of_reason("insufficient_funds"), 101);

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use super::description::Description;
 use super::file::{Call, Reading};
+use crate::model::published;
 
 /// The names of calls.
 const CALLS: [&str; 10] = [
@@ -87,11 +88,19 @@ impl Description {
             return Err(format!("unheard_again_ms has to be 0 to {LONGEST_AGAIN}"));
         }
         self.check_repeats()?;
+        self.check_resolutions()?;
         for (name, call) in &file.calls {
             self.check_call(name, call)?;
         }
         file.answers.iter().try_for_each(|(name, reading)| self.check_reading(name, reading))?;
         CHARGES.iter().try_for_each(|name| self.check_challenge(name))
+    }
+
+    /// Merchants read these words: they have to be published ones.
+    fn check_resolutions(&self) -> Result<(), String> {
+        let strange = self.file.resolutions.iter().find(|(_, ours)| published::refusal(ours).is_none());
+        let told = |(reason, ours)| format!("resolutions.{reason}: {ours} is no resolution of a refusal");
+        strange.map_or(Ok(()), |row| Err(told(row)))
     }
 
     /// Gateways forget keys, and then do again what is sent again.
@@ -249,6 +258,12 @@ mod tests {
             ("base =", "certain_ms = 20000\nbase =", "at least twice"),
             ("path =", "method = \"FETCH\"\npath =", "no method of HTTP"),
             ("path =", "json = \"{}\"\npath =", "two bodies"),
+            (
+                "[answers.payment]",
+                "[resolutions]\n51 = \"insufficient_fund\"\n[answers.payment]",
+                "resolutions.51: insufficient_fund is no resolution",
+            ),
+            ("[answers.payment]", "[resolutions]\n51 = \"ok\"\n[answers.payment]", "resolutions.51: ok"),
             (
                 "[answers.payment]",
                 "[calls.pay]\npath = \"\"\nanswer = \"payment\"\n[answers.payment]",

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::file::{Call, File, Reading, secret};
 use crate::gateways::Patience;
-use crate::model::OperationKind;
+use crate::model::{OperationKind, published};
 
 /// What stays as it is in a part of an address.
 const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -114,7 +114,7 @@ impl Description {
     /// What a gateway's reason means.
     pub fn resolution(&self, reason: &str) -> String {
         let known = self.file.resolutions.get(reason).or_else(|| self.file.resolutions.get("default"));
-        known.map_or("declined", String::as_str).to_owned()
+        known.map_or(published::DECLINED, String::as_str).to_owned()
     }
 
     /// The host that is called.

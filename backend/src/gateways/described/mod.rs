@@ -24,7 +24,7 @@ pub use description::{Description, DescriptionError};
 use super::{Answer, CardInUse, Decline, FollowUp, Gateway, Known, Order, Patience, Unknown};
 use crate::capture::take::allowed_scheme;
 use crate::crypto::entropy::Entropy;
-use crate::model::{Money, OperationId, OperationKind};
+use crate::model::{Money, OperationId, OperationKind, published};
 use crate::outgoing::Outgoing;
 use body::Marks;
 use file::Call;
@@ -210,7 +210,7 @@ impl Gateway for Described {
 /// What a gateway's description leaves out is refused without a call.
 fn not_described() -> Answer {
     Answer::Declined(Decline {
-        resolution: "functionality_is_not_permitted".to_owned(),
+        resolution: published::NOT_PERMITTED.to_owned(),
         message: "The gateway's description has no such call.".to_owned(),
         ..Decline::default()
     })

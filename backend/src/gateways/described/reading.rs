@@ -72,7 +72,7 @@ impl Told<'_, '_> {
             let Some(challenge) = self.challenge()? else { return Ok(None) };
             Answer::Challenge(challenge)
         } else if holds(&self.reading.pending)? {
-            Answer::Pending { reference: self.value("reference")? }
+            Answer::Pending { reference: self.value("reference")?, resolution: String::new() }
         } else if holds(&self.reading.declined)? {
             Answer::Declined(self.decline()?)
         } else {

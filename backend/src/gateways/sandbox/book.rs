@@ -7,7 +7,7 @@ use super::acs::Verdict;
 use super::{is_approved, reference, refusal};
 use crate::core::Core;
 use crate::gateways::{Answer, Approval, FollowUp, Unknown};
-use crate::model::{LedgerEntry, Money, OperationId, OperationKind, Timestamp};
+use crate::model::{LedgerEntry, Money, OperationId, OperationKind, Timestamp, published};
 use crate::storage::{StoreError, Transaction};
 
 /// Tries in all where somebody else changes the same entry.
@@ -95,7 +95,7 @@ async fn go_on(
     let Some(verdict) = verdict.filter(|_| !entry.follows.is_empty()) else { return Ok(answer) };
     let next = match verdict {
         Verdict::Proven => parse(&entry.follows)?,
-        Verdict::Failed => Answer::Declined(refusal(reference(operation), "client_auth_failed")),
+        Verdict::Failed => Answer::Declined(refusal(reference(operation), published::CLIENT_AUTH_FAILED)),
     };
     entry.taken = taken_by(&entry, &next);
     entry.answer = text_of(&next)?;
@@ -155,7 +155,7 @@ fn applied(
     let approved = answer_of(original).is_ok_and(|answer| is_approved(&answer));
     let moves = matches!(original.kind, OperationKind::Authorize | OperationKind::Sale);
     if !approved || !moves || original.voided {
-        return Err("functionality_is_not_permitted");
+        return Err(published::NOT_PERMITTED);
     }
     let of = |minor| Money::of_minor(minor, original.amount.currency());
     let (taken, refunded) = (of(original.taken), of(original.refunded));
@@ -166,7 +166,7 @@ fn applied(
             original.amount.minus(taken).ok_or("invalid_amount")?;
             Ok(LedgerEntry { taken: taken.minor(), ..original.clone() })
         }
-        OperationKind::Refund if taken.is_zero() => Err("functionality_is_not_permitted"),
+        OperationKind::Refund if taken.is_zero() => Err(published::NOT_PERMITTED),
         OperationKind::Refund => {
             let refunded =
                 refunded.plus(asked.amount).filter(|_| !asked.amount.is_zero()).ok_or("invalid_amount")?;
@@ -174,7 +174,7 @@ fn applied(
             Ok(LedgerEntry { refunded: refunded.minor(), ..original.clone() })
         }
         OperationKind::Void if taken.is_zero() => Ok(LedgerEntry { voided: true, ..original.clone() }),
-        _ => Err("functionality_is_not_permitted"),
+        _ => Err(published::NOT_PERMITTED),
     }
 }
 

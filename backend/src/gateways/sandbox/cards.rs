@@ -2,6 +2,8 @@
 
 use shared::{Expiry, YearMonth};
 
+use crate::model::published;
+
 /// What becomes of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -9,8 +11,8 @@ pub enum Outcome {
     Approved,
     /// It is refused, with a resolution of spec B.3.
     Declined(&'static str),
-    /// It stays pending.
-    Pending,
+    /// It stays pending; with the resolution of spec B.3 that says why, or nothing.
+    Pending(&'static str),
 }
 
 /// What a card does.
@@ -25,57 +27,21 @@ pub struct TestCard {
 /// Month and year of a card with which payments stay pending: 07/77.
 const PENDING: (u8, u16) = (7, 77);
 
-/// Expiries (month, year) of the failing cards, and the resolutions that they choose.
-const RESOLUTIONS: [((u8, u16), &str); 32] = [
-    ((8, 56), "access_denied"),
-    ((7, 55), "error"),
-    ((6, 54), "provider_error"),
-    ((5, 53), "unknown"),
-    ((4, 52), "duplicated_transaction"),
-    ((3, 51), "auth_fatal_error"),
-    ((2, 50), "unable_to_determine_3ds_enrolment"),
-    ((1, 49), "card_is_3ds_enrolled"),
-    ((12, 48), "card_is_not_3ds_enrolled"),
-    ((11, 47), "issuer_decline"),
-    ((10, 46), "client_auth_failed"),
-    ((9, 45), "provider_fatal_error"),
-    ((8, 44), "invalid_details"),
-    ((7, 43), "invalid_pin"),
-    ((6, 42), "antifraud_error"),
-    ((5, 41), "invalid_card"),
-    ((4, 40), "fatal_error"),
-    ((3, 39), "unable_to_reconcile"),
-    ((2, 38), "invalid_amount"),
-    ((1, 37), "limit_violation"),
-    ((12, 36), "functionality_is_not_permitted"),
-    ((11, 35), "invalid_request"),
-    ((10, 34), "lost_or_stolen_card"),
-    ((9, 33), "declined"),
-    ((8, 32), "invalid_otp"),
-    ((7, 31), "invalid_3ds_code"),
-    ((6, 30), "invalid_card_status"),
-    ((5, 29), "insufficient_funds"),
-    ((4, 28), "card_expired"),
-    ((3, 27), "invalid_cvv"),
-    ((2, 26), "invalid_pan"),
-    ((1, 25), "invalid_credentials"),
-];
-
 /// What a card does. Numbers that the specification does not name are approved without a challenge while they have
 /// not expired; those of the account updater whatever their expiry, which chooses the updater's answer.
 pub fn test_card(number: &str, expiry: Expiry, today: YearMonth) -> TestCard {
     let chosen = (expiry.month(), expiry.year() % 100);
-    let good = if chosen == PENDING { Outcome::Pending } else { Outcome::Approved };
+    let good = |why| if chosen == PENDING { Outcome::Pending(why) } else { Outcome::Approved };
     match number {
-        "5123817234060000" => TestCard { challenge: true, outcome: good },
-        "5519283812030000" => TestCard { challenge: false, outcome: good },
+        "5123817234060000" => TestCard { challenge: true, outcome: good(published::NEEDS_PAYER) },
+        "5519283812030000" => TestCard { challenge: false, outcome: good("") },
         "4412397212080000" => TestCard { challenge: true, outcome: failure(chosen) },
         "4302912837020000" => TestCard { challenge: false, outcome: failure(chosen) },
         "4000011180138710" | "5100019221455924" => TestCard { challenge: false, outcome: Outcome::Approved },
         _ if expiry.is_past(today) => {
             TestCard { challenge: false, outcome: Outcome::Declined("card_expired") }
         }
-        _ => TestCard { challenge: false, outcome: good },
+        _ => TestCard { challenge: false, outcome: good("") },
     }
 }
 
@@ -101,8 +67,7 @@ pub fn bank_code(resolution: &str) -> &'static str {
 }
 
 fn failure(chosen: (u8, u16)) -> Outcome {
-    let known = RESOLUTIONS.iter().find(|(expiry, _)| *expiry == chosen);
-    Outcome::Declined(known.map_or("general_fatal_error", |(_, resolution)| resolution))
+    Outcome::Declined(published::by_expiry(chosen))
 }
 
 #[cfg(test)]
@@ -120,8 +85,8 @@ mod tests {
     fn the_published_cards_do_what_their_table_says() {
         assert_eq!(card("5123817234060000", "12/30"), (true, Outcome::Approved));
         assert_eq!(card("5519283812030000", "12/30"), (false, Outcome::Approved));
-        assert_eq!(card("5519283812030000", "07/77"), (false, Outcome::Pending));
-        assert_eq!(card("5123817234060000", "07/77"), (true, Outcome::Pending));
+        assert_eq!(card("5519283812030000", "07/77"), (false, Outcome::Pending("")));
+        assert_eq!(card("5123817234060000", "07/77"), (true, Outcome::Pending("auth_3ds_required")));
         assert_eq!(card("4412397212080000", "05/29"), (true, Outcome::Declined("insufficient_funds")));
         assert_eq!(card("4302912837020000", "01/25"), (false, Outcome::Declined("invalid_credentials")));
         assert_eq!(card("4302912837020000", "02/31"), (false, Outcome::Declined("general_fatal_error")));
@@ -129,9 +94,12 @@ mod tests {
 
     #[test]
     fn every_resolution_is_chosen_by_one_expiry() {
-        for ((month, year), resolution) in RESOLUTIONS {
+        for row in &published::RESOLUTIONS {
+            let Some((month, year)) = row.expiry else { continue };
             let expiry = format!("{month:02}/{year}");
-            assert_eq!(card("4302912837020000", &expiry), (false, Outcome::Declined(resolution)), "{expiry}");
+            let refused = Outcome::Declined(row.name);
+            assert_eq!(card("4302912837020000", &expiry), (false, refused), "{expiry}");
+            assert_eq!(card("4412397212080000", &expiry), (true, refused), "{expiry}");
         }
     }
 

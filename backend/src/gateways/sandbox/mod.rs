@@ -121,7 +121,8 @@ impl Sandbox {
             entry.answer = serde_json::to_string(&Answer::Challenge(challenge))?;
             entry.follows = serde_json::to_string(&outcome)?;
         } else if kind == OperationKind::Sale && !self.options.delay.is_zero() && is_approved(&outcome) {
-            entry.answer = serde_json::to_string(&Answer::Pending { reference })?;
+            let pending = Answer::Pending { reference, resolution: String::new() };
+            entry.answer = serde_json::to_string(&pending)?;
             entry.follows = serde_json::to_string(&outcome)?;
             entry.follows_at = Some(now.plus(self.options.delay));
         } else {
@@ -159,7 +160,7 @@ impl Sandbox {
                     ..refusal(reference, resolution)
                 })
             }
-            Outcome::Pending => Answer::Pending { reference },
+            Outcome::Pending(why) => Answer::Pending { reference, resolution: why.to_owned() },
         }
     }
 
