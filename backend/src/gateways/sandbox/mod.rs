@@ -59,12 +59,13 @@ impl Sandbox {
         self.core.store.read().await?.lookup_ledger_entry(operation.clone()).await
     }
 
-    /// What the issuer's page shows: the challenge of an operation that waits for its payer, and the amount.
+    /// What the issuer's page shows for a `creq` or a `PaReq`: the challenge of an operation that waits for its payer,
+    /// and the amount.
     pub async fn challenge(
         &self,
-        pareq: &str,
+        request: &str,
     ) -> Result<Option<(OperationId, Challenge, Money)>, StoreError> {
-        let Some(operation) = acs::asked(&self.core, pareq) else { return Ok(None) };
+        let Some(operation) = acs::asked(&self.core, request) else { return Ok(None) };
         let entry = self.entry(&operation).await?;
         Ok(entry.and_then(|entry| match book::answer_of(&entry).ok()? {
             Answer::Challenge(challenge) => Some((operation, challenge, entry.amount)),
@@ -72,9 +73,19 @@ impl Sandbox {
         }))
     }
 
-    /// What the issuer's page sends back for a verdict.
+    /// What the issuer's page sends back for a verdict as `PaRes`.
     pub fn pares(&self, operation: &OperationId, verdict: acs::Verdict) -> String {
-        acs::answer(&self.core, operation, verdict)
+        acs::pares(&self.core, operation, verdict)
+    }
+
+    /// The fields that it sends back for a verdict, in the version of the challenge.
+    pub fn verdict(
+        &self,
+        operation: &OperationId,
+        challenge: &Challenge,
+        verdict: acs::Verdict,
+    ) -> Vec<(String, String)> {
+        acs::answer(&self.core, operation, challenge, verdict)
     }
 
     async fn charge(
@@ -117,7 +128,8 @@ impl Sandbox {
             created_at: now,
         };
         if let Some(back) = back {
-            let challenge = acs::challenge(&self.core, &self.page, &order.operation, &reference, back);
+            let about = (&order.operation, reference.as_str());
+            let challenge = acs::challenge(&self.core, &self.page, about, back, &order.payer.browser);
             entry.answer = serde_json::to_string(&Answer::Challenge(challenge))?;
             entry.follows = serde_json::to_string(&outcome)?;
         } else if kind == OperationKind::Sale && !self.options.delay.is_zero() && is_approved(&outcome) {

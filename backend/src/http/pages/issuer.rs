@@ -11,7 +11,7 @@ use url::Url;
 
 use super::answer;
 use crate::gateways::Challenge;
-use crate::gateways::sandbox::acs::Verdict;
+use crate::gateways::sandbox::acs::{self, Verdict};
 use crate::http::body::FormBody;
 use crate::http::error::ApiError;
 use crate::http::router::App;
@@ -20,11 +20,11 @@ use crate::model::{Money, OperationId};
 /// `POST /sandbox/acs`: asks the payer. The way back is the one that the payment was begun with, whatever was sent.
 /// Any site may bring its payers here, in a frame too, as real issuers allow.
 pub async fn ask(State(app): State<Arc<App>>, FormBody(fields): FormBody) -> Result<Response, ApiError> {
-    let pareq = fields.find("PaReq").unwrap_or_default();
+    let request = fields.find("creq").or_else(|| fields.find("PaReq")).unwrap_or_default();
     let nonce = answer::nonce(&app);
-    let asked = app.sandbox.challenge(pareq).await?;
+    let asked = app.sandbox.challenge(request).await?;
     let found = asked.and_then(|(operation, challenge, amount)| {
-        let back = way_back(&challenge)?;
+        let back = Url::parse(&acs::way_back(&challenge)?).ok()?;
         Some((origin(&back)?, question(&app, &operation, &challenge, &back, amount)))
     });
     let Some((origin, question)) = found else {
@@ -36,12 +36,12 @@ pub async fn ask(State(app): State<Arc<App>>, FormBody(fields): FormBody) -> Res
 }
 
 fn question(app: &App, operation: &OperationId, challenge: &Challenge, back: &Url, amount: Money) -> Markup {
-    let md = challenge.params.iter().find(|(name, _)| name == "MD").map_or("", |(_, value)| value);
     let button = |verdict, class: &str, words: &str| {
         html! {
             form method="post" action=(back) {
-                input type="hidden" name="PaRes" value=(app.sandbox.pares(operation, verdict));
-                input type="hidden" name="MD" value=(md);
+                @for (name, value) in app.sandbox.verdict(operation, challenge, verdict) {
+                    input type="hidden" name=(name) value=(value);
+                }
                 button class=(class) { (words) }
             }
         }
@@ -56,11 +56,6 @@ fn question(app: &App, operation: &OperationId, challenge: &Challenge, back: &Ur
         (button(Verdict::Proven, "yes", "Approve"))
         (button(Verdict::Failed, "no", "Refuse"))
     }
-}
-
-fn way_back(challenge: &Challenge) -> Option<Url> {
-    let (_, back) = challenge.params.iter().find(|(name, _)| name == "TermUrl")?;
-    Url::parse(back).ok()
 }
 
 /// As a policy names it; `None` for what is no web address.
