@@ -302,16 +302,29 @@ impl TestApp {
         }
     }
 
+    /// The first column of what a query answers, which is of texts, on either engine.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        if let Some(url) = &self.database_url {
+            return database::column(url, sql).await;
+        }
+        let file = rusqlite::Connection::open(self.file()).unwrap();
+        let mut statement = file.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Everything that the database keeps, on either engine.
+    pub async fn everything_kept(&self) -> Vec<u8> {
+        match &self.database_url {
+            Some(url) => database::dump(url).await,
+            None => self.bytes_on_disk(),
+        }
+    }
+
     /// All bytes of the SQLite file, its log and its index.
     pub fn bytes_on_disk(&self) -> Vec<u8> {
         let folder = self.folder.as_ref().expect("a test on SQLite").path();
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.flat_map(|file| std::fs::read(file).unwrap()).collect()
-    }
-
-    /// The same where the test runs on SQLite.
-    pub fn bytes_if_on_disk(&self) -> Option<Vec<u8>> {
-        self.folder.is_some().then(|| self.bytes_on_disk())
     }
 
     /// The SQLite file.

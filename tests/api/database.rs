@@ -29,7 +29,7 @@ impl Database {
 
     /// The first column of what statements answer.
     pub async fn rows(&self, sql: &str) -> Vec<String> {
-        values(&connect(&self.url).await, sql).await
+        column(&self.url, sql).await
     }
 
     /// Deletes it, with what is still connected to it. That of a failed test stays, to be looked at.
@@ -38,23 +38,33 @@ impl Database {
         connect(&server()).await.batch_execute(&sql).await.unwrap();
     }
 
-    /// Every row of every table as text, bytes as PostgreSQL writes them and as they are.
+    /// Every row of every table.
     pub async fn dump(&self) -> Vec<u8> {
-        let client = connect(&self.url).await;
-        let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'";
-        let mut text = String::new();
-        for table in values(&client, tables).await {
-            for row in values(&client, &format!("SELECT t::text FROM \"{table}\" t")).await {
-                writeln!(text, "{table} {row}").unwrap();
-            }
-        }
-        let mut bytes = text.clone().into_bytes();
-        for hex in text.split("\\x").skip(1) {
-            bytes.extend(unhex(hex.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default()));
-            bytes.push(b'\n');
-        }
-        bytes
+        dump(&self.url).await
     }
+}
+
+/// Every row of every table as text, bytes as PostgreSQL writes them and as they are.
+pub async fn dump(url: &str) -> Vec<u8> {
+    let client = connect(url).await;
+    let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'";
+    let mut text = String::new();
+    for table in values(&client, tables).await {
+        for row in values(&client, &format!("SELECT t::text FROM \"{table}\" t")).await {
+            writeln!(text, "{table} {row}").unwrap();
+        }
+    }
+    let mut bytes = text.clone().into_bytes();
+    for hex in text.split("\\x").skip(1) {
+        bytes.extend(unhex(hex.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default()));
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+/// The first column of what statements answer.
+pub async fn column(url: &str, sql: &str) -> Vec<String> {
+    values(&connect(url).await, sql).await
 }
 
 /// Runs statements on a database.

@@ -74,6 +74,7 @@ mod idempotency;
 mod invoice_crashes;
 mod invoice_money;
 mod invoice_sales;
+mod invoice_seed;
 mod invoice_tokens;
 mod invoices;
 mod isolation;

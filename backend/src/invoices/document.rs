@@ -97,6 +97,9 @@ fn attributes(public_url: &Url, invoice: &Invoice, details: &Details, now: Times
         ("processed_amount", taken.map_or(Value::Null, amount)),
         ("refunded", time(invoice.refunded_at)),
         ("refunded_amount", given_back.map_or(Value::Null, amount)),
+        ("refunded_fee", given_back.map_or(Value::Null, |_| amount(zero))),
+        // Disputes are between the merchant and the acquirer.
+        ("charged_back_amount", Value::Null),
         ("processed_fee", taken.map_or(Value::Null, |_| amount(zero))),
         ("processed_deposit", taken.map_or(Value::Null, amount)),
         ("failed", time(invoice.failed_at)),
@@ -157,7 +160,7 @@ fn relationships(invoice: &Invoice) -> Members {
 }
 
 /// What was sent, and an empty list where nothing was (spec B.2).
-fn metadata(details: &Details) -> Value {
+pub fn metadata(details: &Details) -> Value {
     let sent = details.metadata.as_deref().and_then(|text| Members::parse_sealed(text.as_bytes()).ok());
     sent.filter(|members| !members.is_empty()).map_or_else(|| Value::List(Vec::new()), Value::Object)
 }

@@ -5,7 +5,7 @@ use shared::{CardNumber, Cvv, Expiry, Problem};
 use zeroize::Zeroizing;
 
 use super::details::Details;
-use super::document::{amount, object};
+use super::document::{amount, metadata, object};
 use super::pay::{self, Attempt, By, Paid};
 use super::{InvoiceError, Place, sale_token};
 use crate::core::Core;
@@ -108,7 +108,7 @@ fn resource(paid: &Paid) -> Members {
         ("active_request", state(status)),
         ("active_payment", state(if is_challenged { published::AT_ISSUER } else { status })),
         ("auto_repay", Value::Bool(false)),
-        ("metadata", Value::List(Vec::new())),
+        ("metadata", metadata(details)),
         ("form_data", Value::List(Vec::new())),
     ]);
     object([
