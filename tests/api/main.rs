@@ -72,6 +72,7 @@ mod form;
 mod headers;
 mod idempotency;
 mod invoice_crashes;
+mod invoice_gateways;
 mod invoice_money;
 mod invoice_sales;
 mod invoice_seed;
