@@ -230,6 +230,7 @@ async fn what_invoices_say_is_what_the_book_says(app: TestApp) {
         for invoice in &shop.invoices {
             shop.check(invoice, &steps).await;
         }
+        shop.check_book(&steps).await;
     }
 }
 
@@ -404,6 +405,24 @@ impl Shop {
         assert!(charges <= 1 && approved <= 1, "paid twice: {told}");
         assert!(row.refunded <= row.taken && row.taken <= row.amount.minor(), "{told}");
         self.check_callbacks(invoice, &told).await;
+    }
+
+    /// The whole book, with whatever nobody asked for: each entry that took something is the payment of one invoice,
+    /// and what the entries took and gave back is what the invoices of all stories say.
+    async fn check_book(&self, steps: &[Step]) {
+        let moved = |table: &str, name: &str| {
+            format!(
+                "SELECT {name} || ' ' || taken || ' ' || refunded FROM {table} WHERE taken > 0 ORDER BY {name}"
+            )
+        };
+        let booked = self.app.column(&moved("sandbox_ledger", "operation_id")).await;
+        let told = self.app.column(&moved("invoice", "payment")).await;
+        assert_eq!(booked, told, "{steps:?}");
+        let sum =
+            |table: &str| format!("SELECT CAST(COALESCE(SUM(taken - refunded), 0) AS TEXT) FROM {table}");
+        let (book, invoices) =
+            (self.app.column(&sum("sandbox_ledger")).await, self.app.column(&sum("invoice")).await);
+        assert_eq!(book, invoices, "{steps:?}");
     }
 
     /// Each change came, in order, and the last one says how the invoice stands.

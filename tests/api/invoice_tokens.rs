@@ -16,6 +16,7 @@ on_both_engines! {
     a_token_under_a_passphrase_says_why_it_cannot_be_charged,
     a_token_ends_with_its_card,
     a_token_can_be_switched_off_and_on,
+    a_card_that_goes_after_its_invoice_was_made_pays_nothing,
     a_payer_who_does_not_agree_leaves_no_card,
     a_stored_card_is_charged_without_its_payer_only_where_the_invoice_says_so,
 }
@@ -155,6 +156,32 @@ async fn a_token_can_be_switched_off_and_on(app: TestApp) {
         "live"
     );
     assert_eq!(switch(&app.merchant, "disable").await, 404, "live credentials");
+}
+
+async fn a_card_that_goes_after_its_invoice_was_made_pays_nothing(app: TestApp) {
+    let token = token(&app, "o1", "c1").await;
+    let booked = app.column("SELECT operation_id FROM sandbox_ledger").await;
+    let direct = make(&app, "o2", by(&token, "c1", true)).await;
+    let on_page = make(&app, "o3", by(&token, "c1", false)).await;
+    let switch = async |what: &str| {
+        let target = format!("/payment-tokens/{token}/{what}?test_mode=true");
+        assert_eq!(app.account.post(&target, json!({})).await.status, 204);
+    };
+    let refused = |code: &str| (422, code.to_owned(), AT_TOKEN.to_owned());
+    switch("disable").await;
+    assert_eq!(refusal(&sell(&app, &direct, json!({})).await), refused("disabled"));
+    assert!(submit(&app, &on_page, By::Stored { cvv: None }).await.is_err());
+    switch("enable").await;
+    app.test_mode.delete(&format!("/v1/vault?user=managed&token={token}")).await.ok();
+    assert_eq!(refusal(&sell(&app, &direct, json!({})).await), refused("unknown"));
+    assert!(submit(&app, &on_page, By::Stored { cvv: None }).await.is_err());
+    assert_eq!(app.column("SELECT operation_id FROM sandbox_ledger").await, booked, "nothing was asked for");
+    // The payer may still bring a card.
+    for invoice in [&direct, &on_page] {
+        assert_eq!(shown(&app, invoice).await["status"], json!("process_pending"));
+    }
+    sell(&app, &direct, card(GOOD)).await.is(201);
+    assert_eq!(shown(&app, &direct).await["status"], json!("processed"));
 }
 
 async fn a_payer_who_does_not_agree_leaves_no_card(app: TestApp) {

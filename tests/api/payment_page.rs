@@ -64,8 +64,14 @@ async fn window(app: &TestApp, target: &str) -> Answer {
 }
 
 async fn a_card_is_paid_with_and_the_payer_goes_back_to_the_shop(app: TestApp) {
-    let made = make(&app, "o1", json!({ "return_url": "https://shop.example/back?a=1" })).await;
+    let more =
+        json!({ "return_url": "https://shop.example/back?a=1", "description": "Two books & <i>a pen</i>" });
+    let made = make(&app, "o1", more).await;
     let open = app.anonymous.get(&page(&made)).await.is(200).text();
+    assert!(
+        open.contains("Two books &amp; &lt;i&gt;a pen&lt;/i&gt;"),
+        "what it is for stands on the open page"
+    );
     assert!(open.contains("Pay USD\u{a0}10.50") && open.contains("name=\"attempts_left\" value=\"5\""));
     assert!(!open.contains("shop.example"), "nothing is paid yet");
     let done = leads(&fill(&app, &made, "5", GOOD).await);

@@ -9,5 +9,6 @@ mod follow_ups;
 mod issuer;
 mod lost;
 mod returns;
+mod simulator;
 mod stripe;
 mod till;
