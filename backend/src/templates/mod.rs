@@ -5,24 +5,19 @@
 //! member can bring marks of its own.
 
 mod escape;
+mod evaluate;
 mod filters;
+mod read;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::Value;
 use zeroize::Zeroizing;
 
 pub use escape::Escape;
+use evaluate::{evaluate, has_default, is_something, names_of, told};
 
 use crate::json;
-
-/// Sections stand in each other at most so deep.
-const MAX_DEPTH: usize = 8;
-/// The longest text between two marks, in bytes.
-const MAX_EXPRESSION: usize = 300;
-/// The most marks of a template.
-const MAX_MARKS: usize = 2_000;
 
 /// A template, read and checked.
 #[derive(Debug)]
@@ -111,9 +106,7 @@ impl Values {
 impl Template {
     /// Reads a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut reader = Reader { rest: text, marks: 0 };
-        let parts = reader.parts(None, 0)?;
-        Ok(Self { parts })
+        Ok(Self { parts: read::parts(text)? })
     }
 
     /// Whether it holds no marks at all.
@@ -256,17 +249,6 @@ fn check(
     Ok(())
 }
 
-fn has_default(expression: &str) -> bool {
-    expression.contains("default(")
-}
-
-fn names_of(expression: &str) -> HashSet<String> {
-    ENVIRONMENT
-        .compile_expression_owned(expression.to_owned())
-        .map(|compiled| compiled.undeclared_variables(false))
-        .unwrap_or_default()
-}
-
 fn write(
     parts: &[Part],
     context: &Value,
@@ -298,136 +280,6 @@ fn write(
     Ok(())
 }
 
-fn evaluate(expression: &str, context: &Value, values: &Values) -> Result<Value, TemplateError> {
-    let compiled = ENVIRONMENT
-        .compile_expression_owned(expression.to_owned())
-        .map_err(|error| kind_of(&error, expression))?;
-    let missing = compiled.undeclared_variables(false).into_iter().find(|name| !values.has(name));
-    if let Some(missing) = missing.filter(|_| !has_default(expression)) {
-        return Err(TemplateError::UnknownMember(told(&missing)));
-    }
-    let value = compiled.eval(context.clone()).map_err(|error| kind_of(&error, expression))?;
-    if value.is_undefined() { Err(TemplateError::UnknownMember(told(expression))) } else { Ok(value) }
-}
-
-fn kind_of(error: &minijinja::Error, expression: &str) -> TemplateError {
-    match error.kind() {
-        ErrorKind::UnknownFilter => TemplateError::UnknownFilter,
-        ErrorKind::UndefinedError => TemplateError::UnknownMember(told(expression)),
-        ErrorKind::SyntaxError | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
-            TemplateError::Expression
-        }
-        _ => TemplateError::Filter(told(expression)),
-    }
-}
-
-/// The first name of an expression, as it may be repeated to whoever sent it.
-fn told(expression: &str) -> String {
-    let name: String = expression
-        .trim()
-        .chars()
-        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
-        .take(60)
-        .collect();
-    if shared::digits::holds_card_number(&name) { "…".to_owned() } else { name }
-}
-
-fn is_something(value: &Value) -> bool {
-    value.is_true() && value.to_string() != "false"
-}
-
-/// Reads marks one after the other.
-struct Reader<'t> {
-    rest: &'t str,
-    marks: usize,
-}
-
-impl<'t> Reader<'t> {
-    fn parts(&mut self, open: Option<&str>, depth: usize) -> Result<Vec<Part>, TemplateError> {
-        if depth > MAX_DEPTH {
-            return Err(TemplateError::TooDeep);
-        }
-        let mut parts = Vec::new();
-        loop {
-            let Some((before, _)) = self.rest.split_once("{{") else {
-                if open.is_some() {
-                    return Err(TemplateError::Unclosed);
-                }
-                push_text(&mut parts, self.rest);
-                return Ok(parts);
-            };
-            push_text(&mut parts, before);
-            self.rest = self.rest.get(before.len()..).unwrap_or_default();
-            let (sigil, inner) = self.mark()?;
-            match sigil {
-                '!' => {}
-                '>' => return Err(TemplateError::Partial),
-                '#' | '^' => {
-                    let inside = self.parts(Some(inner), depth + 1)?;
-                    let expression = checked(inner)?;
-                    parts.push(Part::Section { expression, inverted: sigil == '^', parts: inside });
-                }
-                '/' => match open {
-                    Some(name) if name == inner => return Ok(parts),
-                    Some(_) => return Err(TemplateError::Unclosed),
-                    None => return Err(TemplateError::NotOpened),
-                },
-                _ => parts.push(Part::Value { expression: checked(inner)?, raw: sigil != ' ' }),
-            }
-        }
-    }
-
-    /// The mark at which the rest begins: its kind, and what stands in it.
-    fn mark(&mut self) -> Result<(char, &'t str), TemplateError> {
-        self.marks += 1;
-        if self.marks > MAX_MARKS {
-            return Err(TemplateError::TooDeep);
-        }
-        let (open, close) = if self.rest.starts_with("{{{") { ("{{{", "}}}") } else { ("{{", "}}") };
-        let after = self.rest.strip_prefix(open).unwrap_or_default();
-        let (inner, rest) = after.split_once(close).ok_or(TemplateError::Unclosed)?;
-        self.rest = rest;
-        let inner = inner.trim();
-        if open.len() == 3 {
-            return Ok(('&', inner));
-        }
-        let sigil = inner.chars().next().filter(|c| matches!(c, '!' | '>' | '#' | '^' | '/' | '&'));
-        Ok(match sigil {
-            Some(sigil) => (sigil, inner.get(1..).unwrap_or_default().trim()),
-            None => (' ', inner),
-        })
-    }
-}
-
-fn push_text(parts: &mut Vec<Part>, text: &str) {
-    if !text.is_empty() {
-        parts.push(Part::Text(text.to_owned()));
-    }
-}
-
-/// A member's name with filters. The library's language could do more; nothing of it is let through.
-fn checked(expression: &str) -> Result<String, TemplateError> {
-    let mut quote = None;
-    for c in expression.chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) if c == '\\' => return Err(TemplateError::Expression),
-            Some(_) => {}
-            None if matches!(c, '"' | '\'') => quote = Some(c),
-            None if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '|' | '(' | ')' | ',' | ' ') => {}
-            None => return Err(TemplateError::Expression),
-        }
-    }
-    let begins = expression.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !begins || quote.is_some() || expression.len() > MAX_EXPRESSION {
-        return Err(TemplateError::Expression);
-    }
-    match ENVIRONMENT.compile_expression_owned(expression.to_owned()) {
-        Ok(_) => Ok(expression.to_owned()),
-        Err(error) => Err(kind_of(&error, expression)),
-    }
-}
-
 fn convert(value: &json::Value) -> Value {
     match value {
         json::Value::Null => Value::from(""),
@@ -439,15 +291,9 @@ fn convert(value: &json::Value) -> Value {
     }
 }
 
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    filters::add(&mut environment);
-    environment
-});
-
 #[cfg(test)]
 mod tests {
+    use super::read::MAX_MARKS;
     use super::*;
 
     const CARD: &str = r#"{"card_number":"4111111111111111","card_holder":"Ada \"A\" <K> & {{card_number}}","expiry":"06/31",
