@@ -20,7 +20,8 @@ use crate::rules::{self, Sight};
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
 use crate::vault::content::Content;
 use crate::vault::cvv::{self, CvvSealer};
-use crate::vault::members::{self, Number, Rules, Sorted};
+use crate::vault::members::{self, Rules, Sorted};
+use crate::vault::number::Number;
 use crate::vault::sealing::{Part, Sealer};
 use crate::vault::{Invalid, cards};
 

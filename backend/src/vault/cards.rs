@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use super::content::Content;
 use super::cvv::{self, CvvSealer};
 use super::keys::{self, KeyAccess};
-use super::members::{self, Number, Rules, Sorted};
+use super::members::{self, Rules, Sorted};
+use super::number::{self, Number};
 use super::sealing::{Part, Sealer, Unlocked};
 use super::{Invalid, VaultError};
 use crate::access::Caller;
@@ -77,7 +78,7 @@ pub async fn store(
     let mut sorted = members::sort(request.body, rules).map_err(VaultError::Invalid)?;
     let (name, number) = match (sorted.number.take(), request.number) {
         (Some(known), _) => known,
-        (None, Some((name, text))) => (String::new(), members::number_alone(&name, &text)?),
+        (None, Some((name, text))) => (String::new(), number::number_alone(&name, &text)?),
         (None, None) => {
             return Err(Invalid::new("/card_number", "missing", "A card number is needed.").into());
         }

@@ -3,8 +3,9 @@
 use shared::Expiry;
 use zeroize::Zeroizing;
 
-use super::members::{Number, expiry_of};
+use super::members::expiry_of;
 use super::names::{Meaning, meaning};
+use super::number::Number;
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
 

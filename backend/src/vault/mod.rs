@@ -10,6 +10,7 @@ pub mod keys;
 mod mask;
 pub mod members;
 mod names;
+pub mod number;
 pub mod paycards;
 pub mod personal;
 mod renew;
