@@ -1,5 +1,8 @@
 //! Issuers of numbers from the operator's table.
 
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use backend::bins::import::{self, ImportError};
 use serde_json::{Value, json};
 
@@ -13,6 +16,7 @@ on_both_engines! {
     gateway_transactions_tell_the_issuer,
     every_node_follows,
     a_file_that_cannot_be_read_changes_nothing,
+    a_file_is_read_no_further_than_it_is_stored,
 }
 
 const TABLE: &str = "BIN,Brand,Issuing Bank,Country,Type,Level\n\
@@ -122,6 +126,47 @@ async fn a_file_that_cannot_be_read_changes_nothing(app: TestApp) {
         assert!(error.contains(told), "{error}");
     }
     assert_eq!(app.app.core.bins.issuer(NUMBER).unwrap().bank, "Long, Bank");
+}
+
+/// A table that is written while it is read, and counts what was read of it.
+struct Endless<'c> {
+    line: u32,
+    lines: u32,
+    rest: Vec<u8>,
+    read: &'c AtomicU64,
+}
+
+impl Read for Endless<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.rest.is_empty() && self.line < self.lines {
+            let number = 48_000_000 + self.line;
+            self.rest = match self.line {
+                0 => b"bin,issuer\n".to_vec(),
+                _ => format!("{number},Bank {number}\n").into_bytes(),
+            };
+            self.line += 1;
+        }
+        let length = self.rest.len().min(into.len());
+        into[..length].copy_from_slice(&self.rest[..length]);
+        self.rest.drain(..length);
+        self.read.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+async fn a_file_is_read_no_further_than_it_is_stored(app: TestApp) {
+    let read = AtomicU64::new(0);
+    let file = Endless { line: 0, lines: 20_001, rest: Vec::new(), read: &read };
+    let (mut told, mut ahead) = (Vec::new(), 0);
+    let progress = |lines: u64, bytes: u64| {
+        told.push(lines);
+        // What is stored when this is told is behind the place up to which the file was read.
+        ahead = ahead.max(read.load(Ordering::Relaxed) - bytes);
+    };
+    assert_eq!(import::import(&app.app.core, file, progress).await.unwrap(), 20_000);
+    assert_eq!(told[..3], [2_000, 4_000, 6_000], "after each part");
+    assert_eq!(told.last(), Some(&20_000));
+    assert!(ahead <= 64 * 1024, "{ahead} bytes were read before they were wanted");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub async fn reload(core: &Core) -> Result<(), StoreError> {
         }
     }
     let table = builder.finish();
-    tracing::info!(lines = table.len(), "loaded the table of issuers");
+    tracing::info!(lines = table.len(), bytes = table.bytes(), "loaded the table of issuers");
     *core.bins.0.write().unwrap_or_else(PoisonError::into_inner) = (generation, Arc::new(table));
     Ok(())
 }
