@@ -11,6 +11,10 @@ on_both_engines! {
     a_rule_is_tried_on_a_sample,
     what_is_no_rule_is_refused,
     numbers_of_rules_are_limited,
+    sizes_of_rules_are_limited,
+    what_rules_make_is_limited,
+    rules_do_not_loop,
+    a_rule_of_a_capture_changes_what_is_stored,
     a_rule_of_a_capture_cannot_hide_a_number,
     a_rule_of_a_retrieval_shows_nothing_that_is_masked,
     rules_of_others_are_unknown,
@@ -107,6 +111,124 @@ async fn numbers_of_rules_are_limited(app: TestApp) {
     app.merchant.post(&capture(&named), json!({})).await.refused(400, "invalid").at("/rules", "too_many");
     app.merchant.post(&capture("r1,r1"), json!({})).await.refused(400, "invalid").at("/rules", "duplicate");
     app.merchant.post(&capture("none"), json!({})).await.refused(400, "invalid").at("/rules", "unknown");
+    // As many as there may be.
+    let named = (0..8).map(|number| format!("r{number}")).collect::<Vec<_>>().join(",");
+    app.merchant.post(&capture(&named), json!({})).await.ok();
+    app.merchant.delete("/v1/rule?id=r0").await.ok();
+    let whole = json!({ "operations": vec![one("noop", "a", "b", &json!({}))["operations"][0].clone(); 32] });
+    app.merchant.post("/v1/rule?id=whole", whole).await.ok();
+}
+
+async fn sizes_of_rules_are_limited(app: TestApp) {
+    let make = async |id: &str, rule: Value| app.merchant.post(&format!("/v1/rule?id={id}"), rule).await;
+    let (long, longer) = ("x".repeat(16_384), "x".repeat(16_385));
+    for (name, argument) in
+        [("format", "format"), ("template", "template"), ("replace", "find"), ("replace", "replace")]
+    {
+        let with = |text: &str| {
+            let mut arguments = json!({ "find": "y" });
+            if name != "replace" {
+                arguments = json!({});
+            }
+            arguments[argument] = json!(text);
+            one(name, "a", "b", &arguments)
+        };
+        make(&format!("{name}-{argument}"), with(&long)).await.ok();
+        let at = format!("/operations/0/arguments/{argument}");
+        make("longer", with(&longer)).await.refused(400, "invalid").at(&at, "too_long");
+    }
+    make("name", one("noop", &"n".repeat(100), &"m".repeat(100), &json!({}))).await.ok();
+    for (input, output, at) in
+        [("n".repeat(101), "m".to_owned(), "input_field"), ("n".to_owned(), "m".repeat(101), "output_field")]
+    {
+        let refused = make("longer", one("noop", &input, &output, &json!({}))).await;
+        refused.refused(400, "invalid").at(&format!("/operations/0/{at}"), "field");
+    }
+    make(&"i".repeat(64), one("noop", "a", "b", &json!({}))).await.ok();
+    make(&"i".repeat(65), one("noop", "a", "b", &json!({})))
+        .await
+        .refused(400, "invalid")
+        .at("/id", "characters");
+    for (start, fits) in [(65_536, true), (65_537, false)] {
+        let answer = make(&format!("s{start}"), one("substr", "a", "b", &json!({ "start": start }))).await;
+        if fits {
+            answer.ok();
+        } else {
+            answer.refused(400, "invalid").at("/operations/0/arguments/start", "type");
+        }
+    }
+    // All of a rule together is one body, of 256 KB at most.
+    let operation = one("format", "a", "b", &json!({ "format": long }))["operations"][0].clone();
+    make("whole", json!({ "operations": vec![operation.clone(); 15] })).await.ok();
+    make("longer", json!({ "operations": vec![operation; 16] })).await.refused(413, "too_large");
+    assert!(app.merchant.get("/v1/rule?id=longer").await.status == 404);
+}
+
+async fn what_rules_make_is_limited(app: TestApp) {
+    let preview = async |operations: Vec<Value>, sample: Value| {
+        let body = json!({ "operations": operations, "sample": sample });
+        app.merchant.post("/v1/rule/preview", body).await
+    };
+    let copies = |count: usize| {
+        one("format", "a", "b", &json!({ "format": "{}".repeat(count) }))["operations"][0].clone()
+    };
+    let sample = json!({ "a": "x".repeat(8_190) });
+    let made = preview(vec![copies(8)], sample.clone()).await.ok();
+    assert_eq!(text(&made["b"]).len(), 65_520, "a text has 64 KB at most");
+    preview(vec![copies(9)], sample.clone()).await.refused(400, "invalid").at("/rules", "unfit");
+    let into = |output: &str| {
+        let mut operation = copies(7);
+        operation["output_field"] = json!(output);
+        operation
+    };
+    let all = |count: usize| (0..count).map(|number| into(&format!("m{number}"))).collect::<Vec<_>>();
+    preview(all(4), sample.clone()).await.ok();
+    preview(all(5), sample).await.refused(400, "invalid").at("/rules", "rule_refused");
+}
+
+async fn rules_do_not_loop(app: TestApp) {
+    // Each operation runs once, in its order, whatever it reads.
+    let step = |input: &str, output: &str| {
+        one("format", input, output, &json!({ "format": "{}+" }))["operations"][0].clone()
+    };
+    let operations: Vec<_> = (0..16).flat_map(|_| [step("a", "b"), step("b", "a")]).collect();
+    let body = json!({ "operations": operations, "sample": { "a": "" } });
+    let made = app.merchant.post("/v1/rule/preview", body).await.ok();
+    assert_eq!((text(&made["a"]).len(), text(&made["b"]).len()), (32, 31));
+    // No rule runs another one, nor itself.
+    app.merchant.post("/v1/rule?id=own", one("noop", "a", "b", &json!({}))).await.ok();
+    for name in ["own", "rule"] {
+        let refused = app.merchant.post("/v1/rule?id=next", one(name, "a", "b", &json!({}))).await;
+        refused.refused(400, "invalid").at("/operations/0/name", "unknown");
+    }
+    for name in ["rules", "rule", "id"] {
+        let refused =
+            app.merchant.post("/v1/rule?id=next", one("noop", "a", "b", &json!({ name: "own" }))).await;
+        refused.refused(400, "invalid").at("/operations/0/arguments", "unknown");
+    }
+    let twice = json!({ "sample": { "a": "x" } });
+    let refused = app.merchant.post("/v1/rule/preview?rules=own,own", twice).await;
+    refused.refused(400, "invalid").at("/rules", "duplicate");
+}
+
+async fn a_rule_of_a_capture_changes_what_is_stored(app: TestApp) {
+    let mark = |mark: &str| one("format", "order", "mark", &json!({ "format": mark }));
+    app.merchant.post("/v1/rule?id=mark", mark("<{}>")).await.ok();
+    app.merchant
+        .post("/v1/rule?id=more", one("replace", "mark", "mark", &json!({ "find": "<", "replace": "[" })))
+        .await
+        .ok();
+    let endpoint = app.endpoint("&rules=mark,more").await;
+    // The endpoint keeps the rules that it was made with.
+    app.merchant.delete("/v1/rule?id=mark").await.ok();
+    app.merchant.post("/v1/rule?id=mark", mark("other")).await.ok();
+    let body = json!({ "card_number": NUMBER, "card_holder": "Ada King", "order": "7" });
+    let token = text(&endpoint.capture(body).await.ok()["token"]);
+    let stored = app.read(&token, &endpoint.id).await;
+    assert_eq!(
+        (&stored["order"], &stored["mark"], &stored["card_number"]),
+        (&json!("7"), &json!("[7>"), &json!(NUMBER))
+    );
 }
 
 async fn a_rule_of_a_capture_cannot_hide_a_number(app: TestApp) {
