@@ -199,6 +199,10 @@ async fn a_password_that_can_be_guessed_is_refused(app: TestApp) {
 }
 
 async fn who_calls_is_told(app: TestApp) {
+    let who = app.merchant.get("/v1/whoami").await.ok();
+    assert_eq!((&who["environment"], &who["merchant"]), (&json!("live"), &json!(app.id.as_str())));
+    let scopes: Vec<_> = who["scopes"].as_array().unwrap().iter().map(text).collect();
+    assert!(scopes.contains(&"admin".to_owned()) && !scopes.contains(&"cvv:read".to_owned()), "{scopes:?}");
     let who = app.test_mode.get("/v1/whoami").await.ok();
     assert!(text(&who["user"]).starts_with("test_"));
     assert_eq!((&who["environment"], &who["api_version"]), (&json!("test"), &json!("v1")));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use backend::access::company::CompanyCredentials;
 use backend::access::merchants::{self, Credentials, NewMerchant};
@@ -208,7 +208,9 @@ impl TestApp {
 
     /// A merchant with these scopes.
     pub async fn with_scopes(&self, scopes: &[Scope]) -> Client {
-        login(&self.anonymous, &self.new_merchant("Limited", Scopes::of(scopes)).await.live)
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        let name = format!("Limited {}", MADE.fetch_add(1, Ordering::Relaxed));
+        login(&self.anonymous, &self.new_merchant(&name, Scopes::of(scopes)).await.live)
     }
 
     /// A merchant with its credentials in clear.

@@ -115,7 +115,8 @@ async fn a_page_that_is_old_does_nothing(app: TestApp) {
     assert_eq!(taken(&app, &made).await, 1050);
 }
 
-async fn taken(app: &TestApp, invoice: &Value) -> u64 {
+/// What the acquirer has taken for an invoice, in cents.
+pub async fn taken(app: &TestApp, invoice: &Value) -> u64 {
     let operation = crate::invoices::payment(app, invoice).await;
     app.app.sandbox.entry(&operation).await.unwrap().unwrap().taken
 }

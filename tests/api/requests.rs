@@ -318,7 +318,7 @@ async fn merchants_see_their_own_requests_only(app: TestApp) {
 }
 
 /// Twilio's signature, by its published rule.
-fn signature(token: &str, address: &str, params: &[(&str, &str)]) -> String {
+pub fn signature(token: &str, address: &str, params: &[(&str, &str)]) -> String {
     let mut sorted = params.to_vec();
     sorted.sort_unstable();
     let message = sorted.iter().fold(address.to_owned(), |text, (name, value)| text + name + value);

@@ -25,6 +25,9 @@ on_both_engines! {
     the_page_is_for_itself_alone,
     an_endpoint_for_the_page_answers_no_program,
     the_first_view_is_masked_as_the_card_is,
+    the_secret_of_the_page_opens_the_page_alone,
+    who_asks_for_html_gets_the_page,
+    who_asks_for_html_of_a_capture_endpoint_gets_the_form,
 }
 
 /// An endpoint of the key `shop`, and a stored card's token.
@@ -313,6 +316,104 @@ async fn an_endpoint_for_the_page_answers_no_program(app: TestApp) {
     let refused = app.audit().await.into_iter().filter(|entry| entry.action == "retrieve.page_only").count();
     assert_eq!(refused, 1);
     assert_eq!(app.merchant.get(&text(&created["url"])).await.ok()["reveal_only"], true);
+}
+
+/// The address that a merchant gives to a person, without its host, and the secret in it.
+fn handed_out(created: &Value) -> (String, String) {
+    let url = text(&created["page_url"]);
+    let (address, secret) = url.split_once("#secret=").unwrap();
+    (address.strip_prefix("https://cards.example").unwrap().to_owned(), secret.to_owned())
+}
+
+async fn the_secret_of_the_page_opens_the_page_alone(app: TestApp) {
+    let (created, _) = made(&app, "&token=TOKEN&reference=r1").await;
+    let (address, secret) = handed_out(&created);
+    assert_eq!(address, format!("/v1/retrieve/iframe/pcd?unique_id={}", text(&created["unique_id"])));
+    assert!(secret != text(&created["secret"]) && !text(&created["secret"]).contains(&secret));
+    app.anonymous.get(&address).await.is(200);
+    let with = |secret: &str| json!({ "url": created["url"], "secret": secret });
+    read(&app, &with(&secret), "").await.refused(403, "page_only");
+    // The secret of the page is none of the endpoint, from which a further one could be made.
+    let shown =
+        page(&app, &with(&secret), json!({ "unique_id": created["unique_id"], "reveal": true })).await.ok();
+    assert_eq!(shown["rows"][0], json!(["number", NUMBER]));
+    page(&app, &with(&secret), json!({ "unique_id": created["unique_id"], "reveal": true }))
+        .await
+        .refused(404, "used");
+    // The endpoint's own secret reads on, and neither is told again.
+    read(&app, &created, "").await.ok();
+    let listed = app.merchant.get("/v1/retrieve").await.ok().to_string();
+    assert!(!listed.contains(&secret) && !listed.contains(&text(&created["secret"])));
+    let refused = app.audit().await.into_iter().filter(|entry| entry.action == "retrieve.page_only").count();
+    assert_eq!(refused, 1);
+    // With the key's passphrase both end.
+    let change =
+        json!({ "user": "shop", "passphrase": PASSPHRASE, "new_passphrase": "another-long-passphrase" });
+    app.merchant.put("/v1/key", change).await.ok();
+    for secret in [secret, text(&created["secret"])] {
+        page(&app, &with(&secret), json!({ "unique_id": created["unique_id"] }))
+            .await
+            .refused(404, "key_changed");
+    }
+}
+
+async fn who_asks_for_html_gets_the_page(app: TestApp) {
+    let (_, token) = made(&app, "").await;
+    let ask = async |query: &str, accept: &str| {
+        let call = with_passphrase("POST", &format!("/v1/retrieve?user=shop{query}"));
+        app.merchant.send(call.header("accept", accept).header("accept-language", "de")).await
+    };
+    let query = format!("&token={token}&reference=r1&unique_id=desk");
+    let document = ask(&query, "text/html").await;
+    assert_eq!(document.is(200).header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(document.header("cache-control"), "no-store");
+    let policy = document.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'nonce-"), "{policy}");
+    assert!(
+        policy.contains("; frame-src https://cards.example; ") && !policy.contains("script-src"),
+        "{policy}"
+    );
+    let text = document.text();
+    assert!(text.contains("lang=\"de\"") && !text.contains("<script"), "{text}");
+    let address = "<iframe src=\"https://cards.example/v1/retrieve/iframe/pcd?unique_id=desk#secret=";
+    let secret = text.split(address).nth(1).expect("a frame").split('"').next().unwrap().to_owned();
+    let made = json!({ "url": "/v1/retrieve/desk", "secret": secret });
+    read(&app, &made, "").await.refused(403, "page_only");
+    let shown = page(&app, &made, json!({ "unique_id": "desk", "reveal": true })).await.ok();
+    assert_eq!(shown["rows"][0], json!(["number", NUMBER]));
+    // A page shows one card, so it is made for one.
+    ask("&unique_id=none", "text/html").await.refused(400, "invalid").at("/token", "missing");
+    app.merchant.get("/v1/retrieve/none").await.refused(404, "not_found");
+    for accept in ["application/json", "*/*", "application/json, text/html"] {
+        assert!(
+            ask(&format!("&token={token}&reference=r1"), accept).await.ok()["secret"].is_string(),
+            "{accept}"
+        );
+    }
+    // What is refused is refused as ever.
+    let nobody = Call::new("POST", "/v1/retrieve?user=shop").header("accept", "text/html");
+    app.anonymous.send(nobody).await.refused(401, "unauthenticated");
+}
+
+async fn who_asks_for_html_of_a_capture_endpoint_gets_the_form(app: TestApp) {
+    let token = app.card().await;
+    let ask = async |query: &str| {
+        let call =
+            Call::new("POST", &format!("/v1/capture?user=managed{query}")).header("accept", "text/html");
+        let text = app.merchant.send(call).await.is(200).text();
+        let source = text.split("<iframe src=\"https://cards.example").nth(1).expect("a frame");
+        source.split('"').next().unwrap().replace("&amp;", "&")
+    };
+    let open = ask("&unique_id=till").await;
+    let (address, secret) = open.split_once("#secret=").expect("no server sees the secret");
+    assert_eq!(address, "/v1/capture/iframe/pcd?unique_id=till");
+    app.anonymous.get(address).await.is(200);
+    let call = Call::new("POST", "/v1/capture/till").header("x-capture-secret", secret);
+    app.anonymous.send(call.json(&card(OTHER_NUMBER))).await.ok();
+    // The form of a locked endpoint asks for nothing of a number.
+    let locked = ask(&format!("&token={token}&reference=r1")).await;
+    let page = app.anonymous.get(&locked).await.is(200).text();
+    assert!(page.contains("name=\"cvv\"") && !page.contains("name=\"card_number\""));
 }
 
 async fn the_first_view_is_masked_as_the_card_is(app: TestApp) {

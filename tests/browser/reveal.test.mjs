@@ -21,12 +21,11 @@ before(async () => {
 });
 after(() => Promise.all([browser?.close(), shop?.stop(), server?.stop()]));
 
-/** A retrieve endpoint for a stored card, and the page's address with the secret behind it. */
+/** A retrieve endpoint for a stored card, and the page's address as its merchant hands it out. */
 async function page(query = "") {
   const { token } = await merchant.call("POST", "/v1/vault?user=managed&algorithm=random", CARD);
   const made = await merchant.call("POST", `/v1/retrieve?user=managed&token=${token}${query}`, {});
-  const url = `${server.url}/v1/retrieve/iframe/pcd?unique_id=${made.unique_id}#secret=${made.secret}`;
-  return { ...made, token, page: url };
+  return { ...made, token, page: made.page_url };
 }
 
 const number = (scope) => scope.locator("#others dd").first().locator("span");
@@ -57,6 +56,8 @@ test("a card is masked, shown on a click, hidden again, and shown once", async (
     await button(tab).click();
     await tab.locator("#status").filter({ hasText: "can no longer be shown" }).waitFor();
     assert.ok(await button(tab).isHidden());
+    const { uses, reveals } = await merchant.call("GET", made.url);
+    assert.deepEqual([uses, reveals], [1, 1], "its merchant sees the one reveal");
     assert.deepEqual(log.filter((line) => /411111|Content Security/.test(line)), []);
   });
 });
@@ -80,6 +81,34 @@ test("what is shown goes away by itself, and when the page is left", async () =>
   });
 });
 
+test("what is handed out opens the page and reads nothing by the API", async () => {
+  const made = await page();
+  const { hash } = new URL(made.page);
+  const read = (secret) => fetch(server.url + made.url, { headers: { "x-retrieve-secret": secret } });
+  assert.equal((await read(hash.replace("#secret=", ""))).status, 403);
+  assert.equal((await (await read(made.secret)).json()).card_number, CARD.card_number);
+});
+
+test("the document for who asks for HTML shows the card in a frame of ours, on anybody's site", async () => {
+  const { token } = await merchant.call("POST", "/v1/vault?user=managed&algorithm=random", CARD);
+  const answer = await fetch(`${server.url}/v1/retrieve?user=managed&token=${token}`, {
+    method: "POST",
+    headers: { authorization: merchant.login, accept: "text/html" },
+  });
+  const document = await answer.text();
+  await b.withPage(browser, async (tab, { log }) => {
+    await tab.route(`${shop.url}/handed-out`, (route) => route.fulfill({ contentType: "text/html", body: document }));
+    await tab.goto(`${shop.url}/handed-out`);
+    const framed = tab.frameLocator("iframe");
+    await number(framed).filter({ hasText: "411111••••••1111" }).waitFor();
+    await assertAccessible(tab, "handed out");
+    await button(framed).click();
+    await number(framed).filter({ hasText: SHOWN }).waitFor();
+    assert.ok(!(await tab.locator("body").textContent()).includes("1111"), "out of reach of the site around it");
+    assert.deepEqual(log.filter((line) => /411111|Content Security/.test(line)), []);
+  });
+});
+
 test("values are copied as they are stored", async () => {
   const made = await page();
   const permissions = ["clipboard-read", "clipboard-write"];
@@ -88,9 +117,16 @@ test("values are copied as they are stored", async () => {
     async (tab) => {
       await tab.goto(made.page);
       await button(tab).click();
-      await tab.locator(".copy").first().click();
+      await tab.locator(".copy").first().waitFor();
+      const values = [CARD.card_number, CARD.card_holder, CARD.card_expiry, CARD.order];
+      assert.equal(await tab.locator(".copy").count(), values.length);
+      for (const [index, value] of values.entries()) {
+        await tab.evaluate(() => navigator.clipboard.writeText(""));
+        await tab.locator(".copy").nth(index).click();
+        await b.eventually(() => tab.evaluate(() => navigator.clipboard.readText()), value);
+        assert.equal(await tab.evaluate(() => navigator.clipboard.readText()), value);
+      }
       await tab.locator("#status").filter({ hasText: "Copied" }).waitFor();
-      assert.equal(await tab.evaluate(() => navigator.clipboard.readText()), CARD.card_number);
     },
     { permissions },
   );

@@ -111,7 +111,7 @@ fn section(path: &str, method: &str, operation: &Value) -> Markup {
         section id=(anchor(path, method)) {
             h2 { code { span.method { (method) } " " (path) } }
             p { (field(operation, "summary")) " " (field(operation, "description")) }
-            @if operation.get("security").is_some() { p.auth { "Needs credentials." } }
+            @if operation.get("security").is_some() { p.auth { (credentials(operation)) } }
             @if !parameters.is_empty() {
                 table {
                     thead { tr { th { "Parameter" } th { "In" } th { "What it is" } } }
@@ -130,6 +130,28 @@ fn section(path: &str, method: &str, operation: &Value) -> Markup {
             } }
         }
     }
+}
+
+/// What lets a caller in, and which scopes a credential of a merchant needs.
+fn credentials(operation: &Value) -> String {
+    let mut ways = Vec::new();
+    let listed = operation.get("security").and_then(Value::as_array).into_iter().flatten();
+    for (scheme, scopes) in listed.filter_map(Value::as_object).flatten() {
+        let scopes: Vec<_> = scopes.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let way = match (scheme.as_str(), scopes.as_slice()) {
+            // Both are credentials of a merchant, with the same scopes.
+            ("api_key", _) => continue,
+            ("basic", []) => "a credential".to_owned(),
+            ("basic", [scope]) => format!("a credential with the scope {scope}"),
+            ("basic", scopes) => format!("a credential with the scopes {}", scopes.join(" and ")),
+            ("operator", _) => "an operator's credential".to_owned(),
+            ("session", _) => "a session token".to_owned(),
+            ("capture_secret" | "retrieve_secret", _) => "the endpoint's secret".to_owned(),
+            (other, _) => other.to_owned(),
+        };
+        ways.push(way);
+    }
+    format!("Needs {}.", ways.join(", or "))
 }
 
 fn schemas(document: &Value) -> Markup {

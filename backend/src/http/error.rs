@@ -356,7 +356,7 @@ impl From<RetrieveError> for ApiError {
             RetrieveError::PageOnly => Self::new(
                 StatusCode::FORBIDDEN,
                 "page_only",
-                "This retrieve endpoint shows its card on the hosted page alone.",
+                "This secret shows its card on the hosted page alone.",
             ),
             RetrieveError::Ended(Ended::Expired) => gone("expired", "This retrieve endpoint has expired."),
             RetrieveError::Ended(Ended::UsedUp) => gone("used", "This retrieve endpoint has been used."),

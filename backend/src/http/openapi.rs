@@ -21,6 +21,8 @@ pub fn frame() -> OpenApi {
         "sessionToken",
         "From `POST /api/payments/paycard/tempsession`, for five minutes; opens card forms and nothing else.",
     );
+    let capture = ApiKeyValue::with_description("X-Capture-Secret", "The secret of a capture endpoint.");
+    let retrieve = ApiKeyValue::with_description("X-Retrieve-Secret", "The secret of a retrieve endpoint.");
     let operator = ApiKeyValue::with_description(
         "Authorization",
         "`Bearer <operator_key>`, with the operator_key of `cardamom operator-key create`.",
@@ -40,6 +42,8 @@ pub fn frame() -> OpenApi {
         .components(Some(
             ComponentsBuilder::new()
                 .security_scheme("basic", SecurityScheme::Http(basic))
+                .security_scheme("capture_secret", SecurityScheme::ApiKey(ApiKey::Header(capture)))
+                .security_scheme("retrieve_secret", SecurityScheme::ApiKey(ApiKey::Header(retrieve)))
                 .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Query(session)))
                 .security_scheme("operator", SecurityScheme::ApiKey(ApiKey::Header(operator)))
                 .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)))
@@ -64,5 +68,6 @@ pub fn render(document: &OpenApi) -> String {
 const INTRODUCTION: &str = "A vault for payment cards with hosted capture forms. \
 Bodies are JSON whatever the content type says; an empty body is an empty object; a trailing slash is optional. \
 Errors are problem documents (RFC 9457) with the member `error`. \
+Where an operation needs credentials, the scopes that they need stand beside them. \
 Secrets have a better place than the query: the passphrase in the header `X-Vault-Passphrase`, the capture secret in \
 `X-Capture-Secret` or, for the hosted page, behind the address as `#secret=…`.";

@@ -161,6 +161,7 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .merge(captures)
         .merge(sending())
         .merge(retrievals())
+        .merge(persons())
         .merge(operators())
         .merge(paycards)
         .merge(bookings())
@@ -272,29 +273,36 @@ async fn wrong_method() -> ApiError {
     ApiError::new(status, "method", "This address does not take this method.")
 }
 
-/// Pages that follow a submit, files, and the documentation itself.
+/// Pages that follow a submit, files, second paths, and the documentation itself. A test lists them, each with whom it
+/// refuses.
 fn undocumented(document: &Arc<str>) -> Router<Arc<App>> {
     let (json, page) = (Arc::clone(document), Arc::clone(document));
     Router::new()
         .route("/v1/capture/result/{id}", get(pages::result))
         .route("/v1/capture/done/{id}", get(pages::done))
         .route("/v1/capture/logo/{form}", get(pages::logo))
-        .merge(links())
-        .merge(payers())
         .route(acs::PATH, post(pages::issuer::ask))
         .merge(more_payments())
-        .route("/v1/retrieve/iframe/pcd", get(pages::reveal::open).post(pages::reveal::show))
         .route("/assets/{file}", get(assets::file))
         .route("/embed/{version}/{file}", get(assets::embed))
         .route("/openapi.json", get(move || std::future::ready(docs::json(&json).into_response())))
         .route("/docs", get(move |State(app): State<Arc<App>>| std::future::ready(docs::page(&page, &app))))
 }
 
-/// Recipients of links that merchants had sent.
-fn links() -> Router<Arc<App>> {
+/// Persons, on pages that merchants lead them to.
+fn persons() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(pages::reveal::open, pages::reveal::show))
+        .merge(links())
+        .merge(payers())
+        .layer(axum::middleware::from_fn(again::again))
+}
+
+/// Recipients of links that merchants had sent. The steps behind a link are the page's own.
+fn links() -> OpenApiRouter<Arc<App>> {
     use pages::link;
-    Router::new()
-        .route("/r/{code}", get(link::open).post(link::submit))
+    OpenApiRouter::new()
+        .routes(routes!(link::open, link::submit))
         .route("/r/{code}/form/{ticket}", get(link::ticket))
         .route("/r/{code}/result/{id}", get(link::result))
         .route("/r/{code}/viewed", post(link::viewed))
@@ -302,18 +310,16 @@ fn links() -> Router<Arc<App>> {
         .route("/r/{code}/asked", get(link::asked))
         .route("/r/{code}/passcode", post(link::send_passcode))
         .route("/r/{code}/enter", post(link::enter_passcode))
-        .layer(axum::middleware::from_fn(again::again))
 }
 
-/// Payers, on the page of an invoice.
-fn payers() -> Router<Arc<App>> {
+/// Payers, on the page of an invoice. The steps behind it are the page's own.
+fn payers() -> OpenApiRouter<Arc<App>> {
     use pages::payment;
-    Router::new()
-        .route("/hpp/{page}", get(payment::open).post(payment::submit))
+    OpenApiRouter::new()
+        .routes(routes!(payment::open, payment::submit))
         .route("/hpp/{page}/done", get(payment::done))
         .route("/hpp/{page}/another", post(payment::another))
         .route("/hpp/{page}/result/{id}", get(payment::result))
-        .layer(axum::middleware::from_fn(again::again))
 }
 
 /// A capture's pre-flight: any site may send, with the secret in its header; nothing of a session exists.

@@ -17,9 +17,9 @@ pub struct RetrieveEndpoint {
     pub key: KeyId,
     /// That key's name.
     pub key_name: String,
-    /// SHA-256 of the secret.
+    /// SHA-256 of the page's secret, which is made of the one that reads.
     pub secret_hash: Vec<u8>,
-    /// The vault key's custody key: under a key derived from the secret inside, and the root key outside. Empty once
+    /// The vault key's custody key: under a key derived from the page's secret inside, and the root key outside. Empty once
     /// the vault key's passphrase or pair changed.
     pub wrapped: Vec<u8>,
     /// The only token that it reads, if any.

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{RetrieveError, bind, wrapping_key};
+use super::{RetrieveError, bind, page_secret, wrapping_key};
 use crate::access::Caller;
 use crate::capture::endpoints::check_id;
 use crate::capture::ttl::Ttl;
@@ -40,12 +40,14 @@ pub struct NewRetrieval {
     pub rules: Option<String>,
 }
 
-/// A created endpoint. The secret is shown once.
+/// A created endpoint. Its secrets are shown once.
 pub struct Created {
     /// The endpoint.
     pub endpoint: RetrieveEndpoint,
-    /// Its secret.
+    /// The secret that reads, and opens the page too.
     pub secret: Zeroizing<String>,
+    /// The secret that opens the page and nothing else.
+    pub page_secret: Zeroizing<String>,
 }
 
 /// Creates an endpoint for a caller who knows the vault key's passphrase.
@@ -59,7 +61,8 @@ pub async fn create(
     let key = keys::find(core, caller, &access.user).await?;
     let custody = core.keyring.custody(core, &key, &access.passphrase, &caller.actor()).await?;
     let secret = secret::generate_secret(&*core.entropy);
-    let endpoint = build(core, &key, new, &secret, &custody)?;
+    let page_secret = page_secret(core, &secret);
+    let endpoint = build(core, &key, new, &page_secret, &custody)?;
     let mut transaction = core.store.begin().await?;
     // A passphrase that changed since, or changes meanwhile, would leave an endpoint behind that it does not end.
     if !transaction.hold_key(key.merchant.clone(), key.id.clone(), key.row_version).await? {
@@ -81,7 +84,7 @@ pub async fn create(
     let entry = core.entry(&caller.actor(), "retrieve.create", endpoint.id.as_str(), Outcome::Done);
     transaction.add_audit(entry).await?;
     transaction.commit().await?;
-    Ok(Created { endpoint, secret })
+    Ok(Created { endpoint, secret, page_secret })
 }
 
 /// A page of a merchant's endpoints.
@@ -141,7 +144,7 @@ fn build(
     core: &Core,
     key: &VaultKey,
     new: NewRetrieval,
-    secret: &str,
+    page_secret: &str,
     custody: &Key32,
 ) -> Result<RetrieveEndpoint, RetrieveError> {
     let now = core.now();
@@ -152,7 +155,7 @@ fn build(
         mode: key.mode,
         key: key.id.clone(),
         key_name: key.name.clone(),
-        secret_hash: secret::hash(secret).to_vec(),
+        secret_hash: secret::hash(page_secret).to_vec(),
         wrapped: Vec::new(),
         lock_token: new.token,
         lock_reference: new.reference,
@@ -170,7 +173,7 @@ fn build(
         rules: new.rules,
     };
     let inner = aead::seal(
-        &wrapping_key(core, &endpoint, secret),
+        &wrapping_key(core, &endpoint, page_secret),
         &bind(&endpoint),
         custody.as_bytes(),
         &*core.entropy,

@@ -1,8 +1,9 @@
 //! Retrieve endpoints: a stored card read by whoever knows an endpoint's address and secret, without the vault key's
 //! passphrase and without a credential (spec A.6).
 //!
-//! The vault key's custody key is wrapped under a key derived from the secret, and that again by the root key, so that
-//! database and root key together open nothing before somebody brings the secret.
+//! An endpoint has two secrets: the one that reads, and one made of it that opens the hosted page and nothing else. The
+//! vault key's custody key is wrapped under a key derived from the page's secret, and that again by the root key, so that
+//! database and root key together open nothing before somebody brings one of the two.
 
 mod endpoints;
 mod open;
@@ -10,6 +11,8 @@ mod open;
 pub use endpoints::{Created, NewRetrieval, create, delete, find, list};
 pub use open::{Peeked, Reading, open, peek};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::core::Core;
@@ -32,8 +35,8 @@ pub enum RetrieveError {
     /// The name is taken.
     #[error("the name is taken")]
     Taken,
-    /// It shows its card on the hosted page alone; told to the holder of the right secret alone.
-    #[error("the endpoint is for the hosted page alone")]
+    /// The endpoint, or the secret that was brought, is for the hosted page alone; told to the holder of a right secret.
+    #[error("the secret is for the hosted page alone")]
     PageOnly,
     /// It read what it may read; told to the holder of the right secret alone.
     #[error("the endpoint has ended")]
@@ -61,9 +64,16 @@ impl From<crate::crypto::CryptoError> for RetrieveError {
     }
 }
 
-/// The key that wraps an endpoint's custody key. Takes the secret in clear, of which the database holds a hash alone.
-fn wrapping_key(core: &Core, endpoint: &RetrieveEndpoint, given: &str) -> Key32 {
-    let parts = [endpoint.id.as_str().as_bytes(), given.as_bytes()];
+/// The secret of an endpoint's page, made of its secret by a keyed digest: who holds it learns nothing of that one.
+fn page_secret(core: &Core, given: &str) -> Zeroizing<String> {
+    let digest = Zeroizing::new(secret::keyed_digest(&core.subkey("retrieve page"), &[given.as_bytes()]));
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(*digest))
+}
+
+/// The key that wraps an endpoint's custody key. Takes the page's secret in clear, of which the database holds a hash
+/// alone.
+fn wrapping_key(core: &Core, endpoint: &RetrieveEndpoint, page: &str) -> Key32 {
+    let parts = [endpoint.id.as_str().as_bytes(), page.as_bytes()];
     Key32::new(&Zeroizing::new(secret::keyed_digest(&core.subkey("retrieve endpoint"), &parts)))
 }
 

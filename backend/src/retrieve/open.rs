@@ -1,7 +1,9 @@
 //! Reading a card through an endpoint: the secret proved, the use counted, the entry in the audit log committed, and
 //! only then the card given out.
 
-use super::{RetrieveError, bind, wrapping_key};
+use zeroize::Zeroizing;
+
+use super::{RetrieveError, bind, page_secret, wrapping_key};
 use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::{Key32, aead, secret};
 use crate::json::Members;
@@ -15,7 +17,7 @@ use crate::vault::{Meaning, cards, mask_member, meaning};
 pub struct Reading<'r> {
     /// The endpoint's name.
     pub unique_id: &'r str,
-    /// The secret that was given.
+    /// The secret that was given: the endpoint's, or on the hosted page its page's.
     pub secret: &'r str,
     /// The card; may be left out where the endpoint is locked to one.
     pub token: Option<&'r str>,
@@ -34,11 +36,20 @@ struct Found {
     card: Card,
 }
 
+/// An endpoint whose secret was brought.
+struct Proven {
+    endpoint: RetrieveEndpoint,
+    /// Its page's secret.
+    page: Zeroizing<String>,
+    /// Whether no more than that was brought.
+    is_page_only: bool,
+}
+
 /// Reads a card. Its security code is never among the members.
 pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, RetrieveError> {
-    let endpoint = prove(core, reading).await?;
+    let Proven { endpoint, page, is_page_only } = prove(core, reading).await?;
     let actor = actor(&endpoint, reading.address);
-    if endpoint.reveal_only && !reading.reveal {
+    if (endpoint.reveal_only || is_page_only) && !reading.reveal {
         core.refused(&actor, "retrieve.page_only", endpoint.id.as_str()).await;
         return Err(RetrieveError::PageOnly);
     }
@@ -52,7 +63,7 @@ pub async fn open(core: &Core, reading: &Reading<'_>) -> Result<Members, Retriev
     }
     let found = found?;
     let inner = core.root.unwrap(&bind(&endpoint), &endpoint.wrapped)?;
-    let custody = aead::open(&wrapping_key(core, &endpoint, reading.secret), &bind(&endpoint), &inner)?;
+    let custody = aead::open(&wrapping_key(core, &endpoint, &page), &bind(&endpoint), &inner)?;
     let unlocked = core.keyring.unlocked_by(core, &found.key, &found.pairs, &Key32::from_slice(&custody)?)?;
     let mut transaction = core.store.begin().await?;
     // The card as this transaction sees it: a capture may have changed it since.
@@ -84,7 +95,7 @@ pub struct Peeked {
 
 /// What may be shown of a card before it is read, by the endpoint's masks. Counts as no use.
 pub async fn peek(core: &Core, reading: &Reading<'_>) -> Result<Peeked, RetrieveError> {
-    let endpoint = prove(core, reading).await?;
+    let Proven { endpoint, .. } = prove(core, reading).await?;
     endpoint.state(core.now(), reading.reveal).map_err(RetrieveError::Ended)?;
     let shown = find(&mut *core.store.read().await?, &endpoint, reading).await?.card.shown;
     Ok(peeked(&endpoint, shown))
@@ -110,15 +121,19 @@ fn peeked(endpoint: &RetrieveEndpoint, shown: Shown) -> Peeked {
     }
 }
 
-/// The endpoint of a name, for whoever knows its secret. The failure is audited.
-async fn prove(core: &Core, reading: &Reading<'_>) -> Result<RetrieveEndpoint, RetrieveError> {
+/// The endpoint of a name, for whoever knows its secret or its page's. The failure is audited.
+async fn prove(core: &Core, reading: &Reading<'_>) -> Result<Proven, RetrieveError> {
     let mut transaction = core.store.read().await?;
     let found = transaction.find_retrieval_by_secret_name(reading.unique_id.to_owned()).await?;
     drop(transaction);
     let hash = found.as_ref().map_or(&[0_u8; 32][..], |endpoint| &endpoint.secret_hash);
-    let right = secret::matches(reading.secret, hash);
+    let page = page_secret(core, reading.secret);
+    let (is_whole, is_page_only) = (secret::matches(&page, hash), secret::matches(reading.secret, hash));
     match found {
-        Some(endpoint) if right => Ok(endpoint),
+        Some(endpoint) if is_whole => Ok(Proven { endpoint, page, is_page_only: false }),
+        Some(endpoint) if is_page_only => {
+            Ok(Proven { endpoint, page: Zeroizing::new(reading.secret.to_owned()), is_page_only: true })
+        }
         found => {
             let (merchant, mode) =
                 found.map_or((None, None), |endpoint| (Some(endpoint.merchant), Some(endpoint.mode)));

@@ -97,8 +97,8 @@ pub struct CodeRequestCreate {
 #[utoipa::path(post, path = "/api/cardrequest", tag = "card requests", request_body = CardRequestCreate,
     params(("Prefer" = Option<String>, Header, description = "`return=representation` for a body.")),
     responses((status = 201, description = "`Location` is the request's address. Empty, unless a body was asked for."),
-        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock)),
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -112,9 +112,9 @@ pub async fn create(
 #[utoipa::path(post, path = "/api/cardrequest/csc", tag = "card requests", request_body = CodeRequestCreate,
     params(("Prefer" = Option<String>, Header, description = "`return=representation` for a body.")),
     responses((status = 201, description = "`Location` is the request's address. Empty, unless a body was asked for."),
-        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock),
+        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock),
         (status = 404, body = super::ErrorBlock, description = "There is no such card.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write", "request"]), ("api_key" = ["card:write", "request"])))]
 pub async fn create_csc(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -129,8 +129,8 @@ pub async fn create_csc(
 #[utoipa::path(get, path = "/api/cardrequest/{id}", tag = "card requests",
     params(("id" = String, Path, description = "The request.")),
     responses((status = 200, description = "The request with its history.", content_type = "application/json"),
-        (status = 401, body = super::ErrorBlock), (status = 404, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock), (status = 404, body = super::ErrorBlock)),
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -150,8 +150,8 @@ pub async fn show(
         ("limit" = Option<u32>, Query, description = "At most so many, 1 to 100; 50 where it is left out."),
         ("cursor" = Option<String>, Query, description = "`NextCursor` of the page before.")),
     responses((status = 200, description = "`Items`, and `NextCursor` where there are more.", content_type = "application/json"),
-        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock)),
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn list(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Answer, ApiError> {
     let caller = booker.with(&app, Scope::Request).await?;
     let page = page(&query)?;
@@ -167,10 +167,10 @@ pub async fn list(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
 /// Takes a request back, until the form has been filled. Its link is dead at once.
 #[utoipa::path(delete, path = "/api/cardrequest/{id}", tag = "card requests",
     params(("id" = String, Path, description = "The request.")),
-    responses((status = 200, description = "It is gone."), (status = 401, body = super::ErrorBlock),
+    responses((status = 200, description = "It is gone."), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock),
         (status = 404, body = super::ErrorBlock),
         (status = 409, body = super::ErrorBlock, description = "The card is stored already.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -184,10 +184,10 @@ pub async fn delete(
 /// Sends a new link, which ends the one before it.
 #[utoipa::path(post, path = "/api/cardrequest/{id}/resend", tag = "card requests",
     params(("id" = String, Path, description = "The request.")),
-    responses((status = 200, description = "The message waits to be sent."), (status = 401, body = super::ErrorBlock),
+    responses((status = 200, description = "The message waits to be sent."), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock),
         (status = 404, body = super::ErrorBlock),
         (status = 409, body = super::ErrorBlock, description = "The request has come to its end.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn resend(
     State(app): State<Arc<App>>,
     booker: Booker,

@@ -35,8 +35,8 @@ pub struct Template {
 /// Writes a template, in place of one of the same name, channel and language.
 #[utoipa::path(put, path = "/api/cardrequest/templates", tag = "card requests", request_body = Template,
     responses((status = 200, body = Template), (status = 400, body = super::ErrorBlock),
-        (status = 401, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock)),
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn put(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -49,8 +49,8 @@ pub async fn put(
 
 /// All templates of the merchant.
 #[utoipa::path(get, path = "/api/cardrequest/templates", tag = "card requests",
-    responses((status = 200, body = [Template]), (status = 401, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = [Template]), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock)),
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn list(State(app): State<Arc<App>>, booker: Booker) -> Result<Answer, ApiError> {
     let caller = booker.with(&app, Scope::Request).await?;
     let found = templates::list(&app.core, caller).await?;
@@ -62,9 +62,9 @@ pub async fn list(State(app): State<Arc<App>>, booker: Booker) -> Result<Answer,
 #[utoipa::path(delete, path = "/api/cardrequest/templates/{name}/{channel}/{language}", tag = "card requests",
     params(("name" = String, Path, description = "Its name."), ("channel" = String, Path, description = "`Email` or `SMS`."),
         ("language" = String, Path, description = "Two letters.")),
-    responses((status = 200, description = "It is gone."), (status = 401, body = super::ErrorBlock),
+    responses((status = 200, description = "It is gone."), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock),
         (status = 404, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -79,8 +79,8 @@ pub async fn delete(
 /// What a template makes of invented values. Nothing is stored or sent.
 #[utoipa::path(post, path = "/api/cardrequest/templates/preview", tag = "card requests", request_body = Template,
     responses((status = 200, description = "`Subject`, `Text`, `Html`.", content_type = "application/json"),
-        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 400, body = super::ErrorBlock), (status = 401, body = super::ErrorBlock), (status = 403, body = super::ErrorBlock)),
+    security(("basic" = ["request"]), ("api_key" = ["request"])))]
 pub async fn preview(
     State(app): State<Arc<App>>,
     booker: Booker,

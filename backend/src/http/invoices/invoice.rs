@@ -60,7 +60,7 @@ pub struct InvoiceCreate {
     responses((status = 201, description = "The invoice.", content_type = "application/json"),
         (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument),
         (status = 422, body = ErrorDocument, description = "Values were refused; the reference_id may be taken.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Trade(trader): Trade,
@@ -74,8 +74,8 @@ pub async fn create(
 #[utoipa::path(get, path = "/payment-invoices/{id}", tag = "payment invoices",
     params(("id" = String, Path, description = "The invoice, `cpi_…`.")),
     responses((status = 200, description = "The invoice.", content_type = "application/json"),
-        (status = 401, body = ErrorDocument), (status = 404, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 404, body = ErrorDocument)),
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Trade(trader): Trade,
@@ -91,8 +91,8 @@ pub async fn show(
         ("page[size]" = Option<u32>, Query, description = "At most so many, 1 to 100; 50 where it is left out."),
         ("page[cursor]" = Option<String>, Query, description = "`meta.next_cursor` of the page before.")),
     responses((status = 200, description = "`data`, and `links.next` where there are more.", content_type = "application/json"),
-        (status = 401, body = ErrorDocument), (status = 422, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 422, body = ErrorDocument)),
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Trade(trader): Trade,
@@ -114,10 +114,10 @@ pub async fn list(
 #[utoipa::path(post, path = "/payment-invoices/{id}/capture", tag = "payment invoices",
     params(("id" = String, Path, description = "The invoice.")),
     responses((status = 200, description = "The invoice.", content_type = "application/json"),
-        (status = 401, body = ErrorDocument), (status = 404, body = ErrorDocument),
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 404, body = ErrorDocument),
         (status = 409, body = ErrorDocument, description = "Something of this invoice is under way."),
         (status = 422, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn capture(
     State(app): State<Arc<App>>,
     Trade(trader): Trade,
@@ -132,10 +132,10 @@ pub async fn capture(
 #[utoipa::path(post, path = "/payment-invoices/{id}/void", tag = "payment invoices",
     params(("id" = String, Path, description = "The invoice.")),
     responses((status = 200, description = "The invoice.", content_type = "application/json"),
-        (status = 401, body = ErrorDocument), (status = 404, body = ErrorDocument),
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 404, body = ErrorDocument),
         (status = 409, body = ErrorDocument, description = "Something of this invoice is under way."),
         (status = 422, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn void(
     State(app): State<Arc<App>>,
     Trade(trader): Trade,
@@ -150,10 +150,10 @@ pub async fn void(
 #[utoipa::path(post, path = "/payment-invoices/{id}/refund", tag = "payment invoices",
     params(("id" = String, Path, description = "The invoice.")),
     responses((status = 200, description = "The invoice.", content_type = "application/json"),
-        (status = 401, body = ErrorDocument), (status = 404, body = ErrorDocument),
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 404, body = ErrorDocument),
         (status = 409, body = ErrorDocument, description = "Something of this invoice is under way."),
         (status = 422, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn refund(
     State(app): State<Arc<App>>,
     Trade(trader): Trade,

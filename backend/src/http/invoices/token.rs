@@ -17,8 +17,8 @@ use crate::model::Mode;
     params(("token" = String, Path, description = "The token."),
         ("test_mode" = Option<bool>, Query, description = "Whether it is a test token; only asked of accounts.")),
     responses((status = 204, description = "It is off."),
-        (status = 401, body = ErrorDocument), (status = 404, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 404, body = ErrorDocument)),
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn disable(
     State(app): State<Arc<App>>,
     trade: Trade,
@@ -33,8 +33,8 @@ pub async fn disable(
     params(("token" = String, Path, description = "The token."),
         ("test_mode" = Option<bool>, Query, description = "Whether it is a test token; only asked of accounts.")),
     responses((status = 204, description = "It is on."),
-        (status = 401, body = ErrorDocument), (status = 404, body = ErrorDocument)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 401, body = ErrorDocument), (status = 403, body = ErrorDocument), (status = 404, body = ErrorDocument)),
+    security(("basic" = ["invoice"]), ("api_key" = ["invoice"])))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     trade: Trade,

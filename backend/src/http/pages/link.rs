@@ -19,7 +19,7 @@ use crate::capture::{CaptureError, fill, once};
 use crate::crypto::secret;
 use crate::http::asked::{Asked, LOCALE};
 use crate::http::caller::Address;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::languages::{self, Messages};
@@ -32,7 +32,13 @@ use crate::vault::members::NETWORK;
 /// The hidden input with the ticket of a passcode.
 const TICKET: &str = "ticket";
 
-/// `GET /r/{code}`: what the link leads to. Changes nothing, since scanners and messengers open links too.
+/// What a link that was sent leads to: the form, or the passcode before it.
+///
+/// Changes nothing, since scanners and messengers open links too.
+#[utoipa::path(get, path = "/r/{code}", tag = "pages",
+    params(("code" = String, Path, description = "The link's own.")),
+    responses((status = 200, content_type = "text/html", description = "The page."),
+        (status = 404, content_type = "text/html", description = "Unknown, over, or asked for too often: alike.")))]
 pub async fn open(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,
@@ -55,7 +61,13 @@ pub async fn ticket(
     show(&app, &Opened { code: &code, ticket, was_wrong: false, address: &address, asked: &asked }).await
 }
 
-/// `POST /r/{code}`: the filled form, from the page's script or as a plain form.
+/// The filled form of a link, from the page's script or as a plain form.
+#[utoipa::path(post, path = "/r/{code}", tag = "pages",
+    params(("code" = String, Path, description = "The link's own.")),
+    request_body(content = Object, description = "The page's own fields."),
+    responses((status = 200, description = "JSON in, JSON out."), (status = 303, description = "The result's page."),
+        (status = 400, body = Problem), (status = 403, body = Problem, description = "Not sent by the page."),
+        (status = 404, body = Problem)))]
 pub async fn submit(
     State(app): State<Arc<App>>,
     Path(code): Path<String>,

@@ -5,6 +5,7 @@ mod custom;
 mod done;
 mod filled;
 pub mod form;
+pub mod framed;
 mod inline;
 pub mod issuer;
 mod language;

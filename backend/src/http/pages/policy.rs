@@ -33,6 +33,14 @@ pub fn reveal_page(nonce: &str) -> String {
     )
 }
 
+/// A document that frames one page of ours, for who asked for HTML. It has no scripts and is for a window of its own.
+pub fn framed_page(nonce: &str, origin: &str) -> String {
+    format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; frame-src {origin}; form-action 'none'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
 /// A payment's page: nobody frames it but the origins of the form that its invoice names. Forms lead to the payer's
 /// issuer on the one page that sends the payer there.
 pub fn payment_page(nonce: &str, settings: &Settings, issuer: Option<&str>) -> String {

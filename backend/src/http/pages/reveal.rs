@@ -18,7 +18,7 @@ use crate::capture::theme;
 use crate::http::asked::Asked;
 use crate::http::body::JsonBody;
 use crate::http::caller::Address;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Problem};
 use crate::http::router::App;
 use crate::http::v1::retrieve::secret;
 use crate::json::{Members, Value};
@@ -27,10 +27,22 @@ use crate::vault::{Meaning, meaning};
 
 /// How long a card stands in clear.
 const SECONDS: u32 = 30;
+/// The path of the page.
+pub const PATH: &str = "/v1/retrieve/iframe/pcd";
 /// The script, by its name among the embedded files.
 pub const SCRIPT: &str = "reveal.js";
 
-/// `GET`: the page. It is the same for every endpoint and every card.
+/// The page that shows a stored card to a person.
+///
+/// It is the same for every endpoint and every card, and holds nothing of either: its script reads the secret from the
+/// address, and sends it.
+#[utoipa::path(get, path = "/v1/retrieve/iframe/pcd", tag = "pages",
+    params(("unique_id" = Option<String>, Query, description = "The endpoint's name."),
+        ("secret" = Option<String>, Query, description = "The endpoint's secret or its page's; better as `#secret=…` behind the address."),
+        ("token" = Option<String>, Query, description = "The card; may be left out where the endpoint is locked to one."),
+        ("reference" = Option<String>, Query, description = "Its reference."),
+        ("locale" = Option<String>, Query, description = "The page's language, such as `de`; before the browser's.")),
+    responses((status = 200, content_type = "text/html", description = "The page.")))]
 pub async fn open(State(app): State<Arc<App>>, asked: Asked) -> Result<Response, ApiError> {
     let script = app.assets.entry(SCRIPT).map_err(|_| ApiError::unreadable())?;
     let (nonce, wording) = (answer::nonce(&app), asked.wording());
@@ -38,7 +50,13 @@ pub async fn open(State(app): State<Arc<App>>, asked: Asked) -> Result<Response,
     Ok(answer::html(StatusCode::OK, page, &policy::reveal_page(&nonce)))
 }
 
-/// `POST`: what may be shown of the card, or with `reveal` the card. Asked by the page's script.
+/// What may be shown of the card, or with `reveal` the card. Asked by the page's script.
+#[utoipa::path(post, path = "/v1/retrieve/iframe/pcd", tag = "pages",
+    request_body(content = Object, description = "`unique_id`, `token`, `reference`, `reveal`."),
+    responses((status = 200, content_type = "application/json", description = "`rows`: names and values in the page's order."),
+        (status = 403, body = Problem, description = "Not sent by the page."),
+        (status = 404, body = Problem, description = "No such endpoint, the wrong secret, or a card that it does not read: alike. Or it has ended.")),
+    security(("retrieve_secret" = [])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Address(address): Address,

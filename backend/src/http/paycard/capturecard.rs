@@ -56,7 +56,7 @@ const USES: u32 = 20;
         ("failure" = Option<String>, Query, description = "Where to go after a refusal.")),
     responses((status = 200, content_type = "text/html", description = "The page."),
         (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock)),
-    security(("session" = []), ("basic" = []), ("api_key" = [])))]
+    security(("session" = []), ("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Response, ApiError> {
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
     let worn = Worn {

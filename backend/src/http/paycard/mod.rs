@@ -29,7 +29,7 @@ use wire::{BankCard, ErrorBlock, Metadata};
 #[utoipa::path(post, path = "/api/payments/paycard/tempsession", tag = "card URIs",
     responses((status = 200, body = String, description = "The token, a JSON string."),
         (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn tempsession(State(app): State<Arc<App>>, booker: Booker) -> Result<Response, ApiError> {
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
     Ok(axum::Json(session_token(&app, caller)).into_response())
@@ -39,7 +39,7 @@ pub async fn tempsession(State(app): State<Arc<App>>, booker: Booker) -> Result<
 #[utoipa::path(get, path = "/api/payments/accesstoken/key", tag = "card URIs",
     responses((status = 200, content_type = "application/x-pem-file", description = "SubjectPublicKeyInfo as PEM."),
         (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn token_key(State(app): State<Arc<App>>, booker: Booker) -> Result<Response, ApiError> {
     booker.with(&app, Scope::CaptureCreate).await?;
     let pem = tokens::public_key(&app.core).await?;
@@ -50,8 +50,8 @@ pub async fn token_key(State(app): State<Arc<App>>, booker: Booker) -> Result<Re
 #[utoipa::path(get, path = "/api/payments/paycard/{token}", tag = "card URIs",
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200, body = BankCard), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = BankCard), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock)),
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn show(State(app): State<Arc<App>>, Readable(card): Readable) -> Result<Answer, ApiError> {
     let found = paycards::find(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::ok("BankCardDetails", wire::bank_card(&found.card)))
@@ -61,8 +61,8 @@ pub async fn show(State(app): State<Arc<App>>, Readable(card): Readable) -> Resu
 #[utoipa::path(get, path = "/api/payments/paycard/{token}/meta", tag = "card URIs",
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200, body = Metadata), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = Metadata), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock)),
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn metadata(State(app): State<Arc<App>>, Readable(card): Readable) -> Result<Answer, ApiError> {
     let found = paycards::find(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::ok("BankCardMetadata", wire::metadata(&app, &card.caller, &found)))
@@ -71,9 +71,9 @@ pub async fn metadata(State(app): State<Arc<App>>, Readable(card): Readable) -> 
 /// Shows what is known of the card that `ref` names, a token or a card's URI.
 #[utoipa::path(get, path = "/api/payments/paycard/meta", tag = "card URIs",
     params(("ref" = String, Query, description = "A token, or a card's URI.")),
-    responses((status = 200, body = Metadata), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock),
+    responses((status = 200, body = Metadata), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock),
         (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn metadata_of(
     State(app): State<Arc<App>>,
     booker: Booker,
@@ -90,8 +90,8 @@ pub async fn metadata_of(
 #[utoipa::path(delete, path = "/api/payments/paycard/{token}", tag = "card URIs",
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock)),
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn delete(State(app): State<Arc<App>>, Writable(card): Writable) -> Result<Answer, ApiError> {
     paycards::delete(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::empty(StatusCode::OK))
@@ -102,9 +102,9 @@ pub async fn delete(State(app): State<Arc<App>>, Writable(card): Writable) -> Re
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     request_body(content = wire::ExpirationUpdate, description = "Names in any case; XML too."),
-    responses((status = 200, body = BankCard), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock),
+    responses((status = 200, body = BankCard), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock),
         (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn set_expiry(
     State(app): State<Arc<App>>,
     Writable(card): Writable,
@@ -121,8 +121,8 @@ pub async fn set_expiry(
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     request_body(content = Option<wire::Duplication>, description = "Names in any case; XML too."),
     responses((status = 201, body = BankCard, description = "`Location` is the new card's URI."),
-        (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+        (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock)),
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn duplicate(
     State(app): State<Arc<App>>,
     Writable(card): Writable,
@@ -142,8 +142,8 @@ pub async fn duplicate(
 #[utoipa::path(delete, path = "/api/payments/paycard/{token}/cvv", tag = "card URIs",
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock)),
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn clear(State(app): State<Arc<App>>, Writable(card): Writable) -> Result<Answer, ApiError> {
     terms::clear(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::empty(StatusCode::OK))

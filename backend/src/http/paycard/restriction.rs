@@ -19,8 +19,8 @@ use crate::vault::terms::{self, NewTerms};
 #[utoipa::path(get, path = "/api/payments/paycard/{token}/cvv/Restriction", tag = "card URIs",
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock)),
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn show(State(app): State<Arc<App>>, Readable(card): Readable) -> Result<Answer, ApiError> {
     let found = paycards::find(&app.core, &card.caller, &card.name).await?;
     Ok(Answer::ok("CvvRetentionPolicy", policy(found.terms.as_ref())))
@@ -31,9 +31,9 @@ pub async fn show(State(app): State<Arc<App>>, Readable(card): Readable) -> Resu
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     request_body(content = RetentionPolicy, description = "Names in any case; XML too, with the root CardCvvRetentionPolicy."),
-    responses((status = 200, body = RetentionPolicy), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock),
+    responses((status = 200, body = RetentionPolicy), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock),
         (status = 404, body = ErrorBlock), (status = 409, body = ErrorBlock, description = "The card has no security code.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn set(
     State(app): State<Arc<App>>,
     Writable(card): Writable,
@@ -49,9 +49,9 @@ pub async fn set(
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
     request_body(content = RetentionPolicy, description = "As with PUT."),
-    responses((status = 200, body = RetentionPolicy), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock),
+    responses((status = 200, body = RetentionPolicy), (status = 400, body = ErrorBlock), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock),
         (status = 404, body = ErrorBlock), (status = 409, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn post(app: State<Arc<App>>, card: Writable, body: Document) -> Result<Answer, ApiError> {
     set(app, card, body).await
 }
@@ -60,9 +60,9 @@ pub async fn post(app: State<Arc<App>>, card: Writable, body: Document) -> Resul
 #[utoipa::path(delete, path = "/api/payments/paycard/{token}/cvv/Restriction", tag = "card URIs",
     params(("token" = String, Path, description = "The card's token."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock),
+    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock),
         (status = 409, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn remove(State(app): State<Arc<App>>, Writable(card): Writable) -> Result<Answer, ApiError> {
     remove_of(&app, &card, None, None).await
 }
@@ -72,9 +72,9 @@ pub async fn remove(State(app): State<Arc<App>>, Writable(card): Writable) -> Re
     params(("token" = String, Path, description = "The card's token."),
         ("kind" = String, Path, description = "A DestinationType, such as HostName."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock),
+    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock),
         (status = 409, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn remove_kind(
     State(app): State<Arc<App>>,
     Writable(card): Writable,
@@ -89,9 +89,9 @@ pub async fn remove_kind(
         ("kind" = String, Path, description = "A DestinationType, such as HostName."),
         ("data" = String, Path, description = "Its DestinationData, percent-encoded."),
         ("reference" = Option<String>, Query, description = "The card's reference, where the token has several.")),
-    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 404, body = ErrorBlock),
+    responses((status = 200, body = RetentionPolicy), (status = 401, body = ErrorBlock), (status = 403, body = ErrorBlock), (status = 404, body = ErrorBlock),
         (status = 409, body = ErrorBlock)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn remove_one(
     State(app): State<Arc<App>>,
     Writable(card): Writable,

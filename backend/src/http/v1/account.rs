@@ -146,7 +146,7 @@ pub async fn whoami(Merchant(caller): Merchant) -> Json<WhoAmI> {
     params(("month" = Option<String>, Query, description = "`YYYY-MM`; the present month where it is left out.")),
     responses((status = 200, body = UsageShown), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn usage(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -184,7 +184,7 @@ pub async fn change_password(
 #[utoipa::path(post, path = "/v1/api-key", tag = "account", request_body = ApiKeyCreate,
     responses((status = 200, body = ApiKeyCreated), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem, description = "A scope is missing, or one is asked for that the caller lacks.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -210,7 +210,7 @@ pub async fn create(
     params(("limit" = Option<u32>, Query, description = "Credentials on a page."),
         ("next_token" = Option<String>, Query, description = "From the header X-PCIVault-Next-Token of the page before.")),
     responses((status = 200, body = Vec<ApiKeyShown>), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -229,7 +229,7 @@ pub async fn list(
     params(("id" = String, Path, description = "The credential.")),
     responses((status = 200, body = ApiKeyShown), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -245,7 +245,7 @@ pub async fn show(
     responses((status = 200, body = ApiKeyShown), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem),
         (status = 409, body = Problem, description = "It was ended before, or is the calling credential itself.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn revoke(
     State(app): State<Arc<App>>,
     merchant: Merchant,

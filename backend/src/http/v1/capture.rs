@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 use shared::FormKind;
 use zeroize::Zeroizing;
@@ -16,9 +16,11 @@ use crate::capture::brands;
 use crate::capture::endpoints::{self, NewEndpoint};
 use crate::capture::submit::{self, FormSwitches, Submission};
 use crate::capture::ttl;
+use crate::http::asked::Asked;
 use crate::http::body::JsonBody;
 use crate::http::caller::{Address, Merchant, key_access};
 use crate::http::error::{ApiError, Problem};
+use crate::http::pages::framed;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::json::{Members, Value};
@@ -39,33 +41,39 @@ use crate::vault::Invalid;
         ("max_uses" = Option<u32>, Query, description = "Captures in its life; default 100."),
         ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that captures are changed by. The endpoint keeps them as they are now."),
         ("return_card_metadata" = Option<bool>, Query, description = "Captures answer what may be shown."),
-        ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that captures are changed by. The endpoint keeps them as they are now."),
         ("card_types" = Option<String>, Query, description = "The card types that it takes, between commas; all where left out.")),
     request_body = Option<EndpointCreate>,
-    responses((status = 200, body = EndpointCreated), (status = 400, body = Problem), (status = 401, body = Problem),
+    responses((status = 200, description = "The endpoint; who asks for HTML gets a document with the card form in a frame.",
+            content((EndpointCreated = "application/json"), (String = "text/html"))),
+        (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     merchant: Merchant,
     headers: HeaderMap,
+    asked: Asked,
     params: Params,
     JsonBody(body): JsonBody,
-) -> Result<Json<EndpointCreated>, ApiError> {
+) -> Result<Response, ApiError> {
     let caller = merchant.with(&app, Scope::CaptureCreate).await?;
     let access = key_access(&headers, &params, Some(&body))?;
     let mut new = new_endpoint(&app, &params, body)?;
     let named = params.find("rules").unwrap_or_default();
     new.rules = stored::kept(&stored::named_rows(&app.core, caller, named).await?);
-    Ok(Json(endpoints::create(&app.core, caller, &access, new).await?.into()))
+    let made = endpoints::create(&app.core, caller, &access, new).await?;
+    if framed::is_asked_for(&headers) {
+        return Ok(framed::form(&app, &asked, &made.endpoint, &made.secret));
+    }
+    Ok(Json(EndpointCreated::from(made)).into_response())
 }
 
 /// Lists capture endpoints, without their secrets.
 #[utoipa::path(get, path = "/v1/capture", tag = "capture",
     params(("limit" = Option<u32>, Query, description = "Endpoints on a page."),
         ("next_token" = Option<String>, Query, description = "From the header X-PCIVault-Next-Token of the page before.")),
-    responses((status = 200, body = Vec<EndpointShown>), (status = 401, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = Vec<EndpointShown>), (status = 401, body = Problem), (status = 403, body = Problem)),
+    security(("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -81,8 +89,8 @@ pub async fn list(
 /// Shows one capture endpoint, without its secret.
 #[utoipa::path(get, path = "/v1/capture/{unique_id}", tag = "capture",
     params(("unique_id" = String, Path, description = "The endpoint's name.")),
-    responses((status = 200, body = EndpointShown), (status = 401, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = EndpointShown), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)),
+    security(("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -95,8 +103,8 @@ pub async fn show(
 /// Deletes a capture endpoint.
 #[utoipa::path(delete, path = "/v1/capture/{unique_id}", tag = "capture",
     params(("unique_id" = String, Path, description = "The endpoint's name.")),
-    responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)),
+    security(("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -117,7 +125,8 @@ pub async fn delete(
     request_body(content = Object, description = "The card's members."),
     responses((status = 200, body = Tokenised), (status = 400, body = Problem),
         (status = 404, body = Problem, description = "No such endpoint, or the wrong secret: alike."),
-        (status = 409, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem)))]
+        (status = 409, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem)),
+    security(("capture_secret" = [])))]
 pub async fn submit(
     State(app): State<Arc<App>>,
     Address(address): Address,

@@ -44,7 +44,7 @@ pub struct CompanyChange {
 #[utoipa::path(get, path = "/v1/gateway/company", tag = "Gateway transactions",
     responses((status = 200, body = CompanyShown), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn show(State(app): State<Arc<App>>, merchant: Merchant) -> Result<Json<CompanyShown>, ApiError> {
     let caller = merchant.with(&app, Scope::Admin).await?;
     Ok(Json(company::show(&app.core, caller).await?.into()))
@@ -55,7 +55,7 @@ pub async fn show(State(app): State<Arc<App>>, merchant: Merchant) -> Result<Jso
     request_body = CompanyChange,
     responses((status = 200, body = CompanyShown), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["admin"]), ("api_key" = ["admin"])))]
 pub async fn change(
     State(app): State<Arc<App>>,
     merchant: Merchant,

@@ -83,7 +83,7 @@ pub struct WebhookSecret {
     params(("limit" = Option<u32>, Query, description = "Events on a page."),
         ("next_token" = Option<String>, Query, description = "From the header X-PCIVault-Next-Token of the page before.")),
     responses((status = 200, body = Vec<DeliveryListed>), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["events"]), ("api_key" = ["events"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -101,7 +101,7 @@ pub async fn list(
     params(("id" = String, Path, description = "The event.")),
     responses((status = 200, body = DeliveryShown), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["events"]), ("api_key" = ["events"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -120,7 +120,7 @@ pub async fn show(
     responses((status = 200, body = DeliveryShown), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem),
         (status = 409, body = Problem, description = "It still waits, or its content was erased.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["events"]), ("api_key" = ["events"])))]
 pub async fn resend(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -134,7 +134,7 @@ pub async fn resend(
 /// Shows what webhooks are signed with.
 #[utoipa::path(get, path = "/v1/webhook/secret", tag = "webhooks",
     responses((status = 200, body = WebhookSecret), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["events"]), ("api_key" = ["events"])))]
 pub async fn secret(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -146,7 +146,7 @@ pub async fn secret(
 /// Makes a new secret. The one before it signs as well for 24 hours.
 #[utoipa::path(post, path = "/v1/webhook/secret/rotate", tag = "webhooks",
     responses((status = 200, body = WebhookSecret), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["events"]), ("api_key" = ["events"])))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     merchant: Merchant,

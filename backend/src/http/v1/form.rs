@@ -22,9 +22,9 @@ use crate::model::{HostedForm, Scope};
     params(("form_type" = Option<String>, Query, description = "`pcd`, a card form (the default), `ach`, a bank account form, or `custom`, a form that the merchant's own scripts build."),
         ("form_id" = Option<String>, Query, description = "The form's id; generated when left out.")),
     request_body = FormCreate,
-    responses((status = 200, body = FormCreated), (status = 400, body = Problem), (status = 401, body = Problem),
+    responses((status = 200, body = FormCreated), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 409, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["form:write"]), ("api_key" = ["form:write"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -116,8 +116,8 @@ fn shown_custom(app: &App, form: &HostedForm) -> Result<serde_json::Value, ApiEr
 /// Deletes a hosted form.
 #[utoipa::path(delete, path = "/v1/capture/iframe/{form}", tag = "forms",
     params(("form" = String, Path, description = "The form's id.")),
-    responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)),
+    security(("basic" = ["form:write"]), ("api_key" = ["form:write"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     merchant: Merchant,

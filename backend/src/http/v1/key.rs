@@ -20,9 +20,9 @@ use crate::vault::{Invalid, keys};
 
 /// Makes a vault key.
 #[utoipa::path(post, path = "/v1/key", tag = "keys", request_body = KeyCreate, responses(
-    (status = 200, body = KeyCreated), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 200, body = KeyCreated), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 409, body = Problem, description = "A key of this name exists.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -41,8 +41,8 @@ pub async fn create(
 #[utoipa::path(get, path = "/v1/key", tag = "keys",
     params(("limit" = Option<u32>, Query, description = "Names on a page."),
         ("next_token" = Option<String>, Query, description = "From the header X-PCIVault-Next-Token of the page before.")),
-    responses((status = 200, body = Vec<String>), (status = 401, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = Vec<String>), (status = 401, body = Problem), (status = 403, body = Problem)),
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -61,7 +61,7 @@ pub async fn list(
 #[utoipa::path(put, path = "/v1/key", tag = "keys", request_body = KeyChange, responses(
     (status = 200, body = KeyNamed), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem, description = "Wrong passphrase."), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn change(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -82,7 +82,7 @@ pub async fn change(
         ("X-Vault-Passphrase" = Option<String>, Header, description = "Its passphrase (also `passphrase` in the query or the body).")),
     responses((status = 200, body = KeyNamed), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -100,9 +100,9 @@ pub async fn rotate(
 #[utoipa::path(delete, path = "/v1/key", tag = "keys",
     params(("user" = String, Query, description = "The key's name."),
         ("safe" = Option<bool>, Query, description = "True (the default): refused while cards are stored under the key.")),
-    responses((status = 200, body = KeyNamed), (status = 401, body = Problem), (status = 404, body = Problem),
+    responses((status = 200, body = KeyNamed), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem, description = "Cards are stored under the key.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     merchant: Merchant,

@@ -152,7 +152,7 @@ impl FromRequest<Arc<App>> for Large {
     responses((status = 200, body = ProxyAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
         (status = 413, body = Problem), (status = 502, body = Problem), (status = 504, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["proxy"]), ("api_key" = ["proxy"])))]
 pub async fn post(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -191,7 +191,7 @@ pub async fn post(
     responses((status = 200, body = ProxyFetched), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem),
         (status = 502, body = Problem), (status = 504, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write", "proxy"]), ("api_key" = ["card:write", "proxy"])))]
 pub async fn get(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -226,7 +226,7 @@ pub async fn get(
     params(("id" = String, Path, description = "The send.")),
     responses((status = 200, body = ProxyAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["proxy"]), ("api_key" = ["proxy"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -253,7 +253,7 @@ pub async fn show(
 /// Lists the hosts that the operator allowed for this merchant.
 #[utoipa::path(get, path = "/v1/proxy/hosts", tag = "proxy",
     responses((status = 200, body = Vec<AllowedHost>), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["proxy"]), ("api_key" = ["proxy"])))]
 pub async fn hosts(
     State(app): State<Arc<App>>,
     merchant: Merchant,

@@ -14,9 +14,11 @@ use zeroize::Zeroizing;
 use super::wire::{Deleted, LockdownInfo};
 use crate::capture::endpoints::DEFAULT_TTL;
 use crate::capture::ttl;
+use crate::http::asked::Asked;
 use crate::http::body::JsonBody;
 use crate::http::caller::{Address, Merchant, key_access};
 use crate::http::error::{ApiError, Problem};
+use crate::http::pages::{framed, reveal};
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::model::{RetrieveEndpoint, Scope, Timestamp};
@@ -29,6 +31,9 @@ use crate::vault::Invalid;
 pub struct RetrievalCreated {
     /// The secret, shown once.
     pub secret: String,
+    /// The address of the hosted page for a person. Its secret is another one, that opens the page and nothing else;
+    /// `&token=…&reference=…` go behind it where the endpoint is not locked to them.
+    pub page_url: String,
     /// The endpoint.
     #[serde(flatten)]
     pub endpoint: RetrievalShown,
@@ -78,16 +83,19 @@ pub struct RetrievalShown {
         ("max_uses" = Option<u32>, Query, description = "Reads in its life; default 100."),
         ("max_reveals" = Option<u32>, Query, description = "Reveals on the hosted page; default 1."),
         ("reveal_only" = Option<bool>, Query, description = "Shows the card on the hosted page alone: reads by this interface are refused.")),
-    responses((status = 200, body = RetrievalCreated), (status = 400, body = Problem), (status = 401, body = Problem),
+    responses((status = 200, description = "The endpoint; who asks for HTML gets a document with its page in a frame.",
+            content((RetrievalCreated = "application/json"), (String = "text/html"))),
+        (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     merchant: Merchant,
     headers: HeaderMap,
+    asked: Asked,
     params: Params,
     JsonBody(body): JsonBody,
-) -> Result<Json<RetrievalCreated>, ApiError> {
+) -> Result<Response, ApiError> {
     let caller = merchant.with(&app, Scope::CardRead).await?;
     let access = key_access(&headers, &params, Some(&body))?;
     let ttl = params.find("ttl").map_or(Some(DEFAULT_TTL), ttl::parse);
@@ -106,8 +114,18 @@ pub async fn create(
         reveal_only: params.flag("reveal_only", false)?,
         rules: stored::kept(&rows),
     };
+    let as_page = framed::is_asked_for(&headers);
+    if as_page && new.token.is_none() {
+        return Err(Invalid::new("/token", "missing", "A page shows one card: token is needed.").into());
+    }
     let created = retrieve::create(&app.core, caller, &access, new).await?;
-    Ok(Json(RetrievalCreated { secret: created.secret.to_string(), endpoint: (&created.endpoint).into() }))
+    let id = [("unique_id", created.endpoint.unique_id.as_str())];
+    let page_url = framed::secret_address(&app, reveal::PATH, &id, &created.page_secret);
+    if as_page {
+        return Ok(framed::reveal(&app, &asked, &page_url));
+    }
+    let (secret, endpoint) = (created.secret.to_string(), (&created.endpoint).into());
+    Ok(Json(RetrievalCreated { secret, page_url, endpoint }).into_response())
 }
 
 /// Lists retrieve endpoints, without their secrets.
@@ -115,7 +133,7 @@ pub async fn create(
     params(("limit" = Option<u32>, Query, description = "Endpoints on a page."),
         ("next_token" = Option<String>, Query, description = "From the header X-PCIVault-Next-Token of the page before.")),
     responses((status = 200, body = Vec<RetrievalShown>), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -137,7 +155,7 @@ pub async fn list(
     responses((status = 200, content_type = "application/json", description = "The stored object, without a security code; or the endpoint."),
         (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem, description = "No such endpoint, the wrong secret, or a card that it does not read: alike. Or it has ended.")),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("retrieve_secret" = []), ("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn read(
     State(app): State<Arc<App>>,
     Path(unique_id): Path<String>,
@@ -169,7 +187,7 @@ pub async fn read(
     params(("unique_id" = String, Path, description = "The endpoint's name.")),
     responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     merchant: Merchant,

@@ -69,7 +69,7 @@ pub struct OperationTold {
     request_body = RuleCreate,
     responses((status = 200, body = RuleShown), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn create(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -86,7 +86,7 @@ pub async fn create(
     params(("id" = Option<String>, Query, description = "One rule.")),
     responses((status = 200, body = Vec<RuleShown>, description = "A list; with `id` one rule."),
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn list(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -106,7 +106,7 @@ pub async fn list(
     params(("id" = String, Query, description = "The rule.")),
     responses((status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -123,7 +123,7 @@ pub async fn delete(
 /// Lists the operations that rules can be made of.
 #[utoipa::path(get, path = "/v1/rule/operations", tag = "rule",
     responses((status = 200, body = Vec<OperationTold>), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn operations(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -143,7 +143,7 @@ pub async fn operations(
     request_body = RulePreview,
     responses((status = 200, content_type = "application/json", description = "The sample as the rule leaves it."),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn preview(
     State(app): State<Arc<App>>,
     merchant: Merchant,

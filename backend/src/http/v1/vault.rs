@@ -35,7 +35,7 @@ const NUMBER_NAMES: [&str; 4] = ["number", "card_number", "n", "account_number"]
     request_body(content = Object, description = "Any members; the number as `number`, `card_number`, `n` or `account_number`."),
     responses((status = 200, body = Tokenised), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn store(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -71,7 +71,7 @@ pub async fn store(
         ("next_token" = Option<String>, Query, description = "From the header X-PCIVault-Next-Token of the page before.")),
     responses((status = 200, content_type = "application/json", description = "The stored object; or an object of lists of cards by key name."),
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:read"]), ("api_key" = ["card:read"])))]
 pub async fn read(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -101,7 +101,7 @@ pub async fn read(
     request_body(content = Object, description = "The members to merge."),
     responses((status = 200, body = Tokenised), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn update(
     State(app): State<Arc<App>>,
     merchant: Merchant,
@@ -121,8 +121,8 @@ pub async fn update(
     params(("user" = String, Query, description = "The vault key's name."),
         ("token" = String, Query, description = "The card."),
         ("reference" = Option<String>, Query, description = "Its reference.")),
-    responses((status = 200, body = Tokenised), (status = 401, body = Problem), (status = 404, body = Problem)),
-    security(("basic" = []), ("api_key" = [])))]
+    responses((status = 200, body = Tokenised), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)),
+    security(("basic" = ["card:write"]), ("api_key" = ["card:write"])))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     merchant: Merchant,

@@ -20,7 +20,7 @@ use crate::capture::forms::{self, Settings};
 use crate::capture::results::{self, Outcome};
 use crate::http::asked::{Asked, LOCALE};
 use crate::http::caller::Address;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::invoices::page::{self as facts, Facts, Standing};
@@ -32,7 +32,13 @@ use sent::{Ended, Filled};
 /// The parameter of the page's address that asks for a card beside the stored one, and its value.
 const CARD: (&str, &str) = ("card", "new");
 
-/// `GET /hpp/{page}`: the form, or how it stands.
+/// The payment page of an invoice: the form, or how it stands.
+#[utoipa::path(get, path = "/hpp/{page}", tag = "pages",
+    params(("page" = String, Path, description = "`flow_data.metadata.sid` of the invoice."),
+        ("card" = Option<String>, Query, description = "`new`: asks for a card beside the stored one."),
+        ("locale" = Option<String>, Query, description = "The page's language, such as `de`.")),
+    responses((status = 200, content_type = "text/html", description = "The page."),
+        (status = 404, content_type = "text/html", description = "There is no such page, or not any more.")))]
 pub async fn open(
     State(app): State<Arc<App>>,
     Path(page): Path<String>,
@@ -69,7 +75,13 @@ pub async fn done(
     Ok(response)
 }
 
-/// `POST /hpp/{page}`: the filled form, from the page's script or as a plain form.
+/// The filled form of a payment page, from the page's script or as a plain form.
+#[utoipa::path(post, path = "/hpp/{page}", tag = "pages",
+    params(("page" = String, Path, description = "`flow_data.metadata.sid` of the invoice.")),
+    request_body(content = Object, description = "The page's own fields."),
+    responses((status = 200, description = "JSON in, JSON out: `next` is the page that tells how it stands, also where there is no such payment."),
+        (status = 303, description = "The page that tells how it stands."), (status = 400, body = Problem),
+        (status = 403, body = Problem, description = "Not sent by the page.")))]
 pub async fn submit(
     State(app): State<Arc<App>>,
     Path(page): Path<String>,
