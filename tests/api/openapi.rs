@@ -281,6 +281,15 @@ async fn no_route_stands_beside_the_document_unsaid() {
 }
 
 #[tokio::test]
+async fn every_scope_opens_something() {
+    let asked: BTreeSet<_> = documented().iter().filter_map(Documented::scopes).flatten().collect();
+    let never: Vec<_> =
+        Scope::ALL.map(Scope::as_str).into_iter().filter(|scope| !asked.contains(*scope)).collect();
+    // The one widens what `card:read` opens, the other is the companies', whose credentials stand in the body.
+    assert_eq!(never, ["cvv:read", "gateway"]);
+}
+
+#[tokio::test]
 async fn every_call_that_makes_something_knows_idempotency_keys() {
     let app = TestApp::on_sqlite().await;
     let operator = operator(&app).await;
