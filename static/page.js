@@ -190,6 +190,12 @@
     return fields.filter((field) => !field.closest("[hidden]"));
   }
 
+  // Whether something was entered since the page came.
+  function isTouched(field) {
+    if (field.options) return field.selectedIndex !== [...field.options].findIndex((one) => one.defaultSelected) && field.value !== "";
+    return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
+  }
+
   function focusField(name) {
     const fields = shownFields();
     const wanted = fields.find((field) => field.name === name);
@@ -219,7 +225,7 @@
   // Another language is another document, so nothing that was entered may be lost by it.
   function chooseLocale(locale) {
     if (typeof locale !== "string" || !/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/.test(locale)) return;
-    if (!form.isConnected || shownFields().some((field) => field.value !== field.defaultValue)) {
+    if (!form.isConnected || shownFields().some(isTouched)) {
       tell("error", { reason: "locale" });
       return;
     }
