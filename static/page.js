@@ -81,6 +81,7 @@
       const { token: cardToken, brand: cardType, last_four: lastDigits } = told;
       return { messageType: "CardSubmitSuccess", cardToken, cardType, lastDigits };
     }
+    if (type === "question") return { messageType: "CustomValidation", ...told };
     if (type === "error" && told.reason === "invalid") return "invalid";
     if (type === "error" || type === "expired") {
       const message = type === "expired" ? "This form can no longer be used." : "The card was not stored.";
@@ -129,10 +130,14 @@
     form.addEventListener("focusin", (event) => fieldOf(event) && tell("focus", { field: fieldOf(event) }));
     form.addEventListener("focusout", (event) => fieldOf(event) && tell("blur", { field: fieldOf(event) }));
     document.addEventListener("cardamom:submit", () => tell("submit", {}));
-    document.addEventListener("cardamom:checked", (event) => tell(event.detail ? "valid" : "invalid", {}));
+    document.addEventListener("cardamom:checked", (event) => {
+      // The check before a question is answered by the question.
+      if (!event.detail || !checking) tell(event.detail ? "valid" : "invalid", {});
+    });
     document.addEventListener("cardamom:refused", () => tell("error", { code: 400, status: 400, reason: "invalid" }));
     document.addEventListener("cardamom:change", (event) => {
       const [brand, complete, valid, ...fields] = event.detail.split(" ");
+      typedBrand = brand;
       tell("change", {
         brand,
         complete: complete === "true",
@@ -158,6 +163,7 @@
       if (config.messages === "card_request") {
         if (data === "submit") submitForm();
         else if (data === "validate") validateForm();
+        else hear(data);
       } else if (data && typeof data.type === "string") {
         obey(data.type, data);
       }
@@ -178,6 +184,102 @@
     if (form.isConnected && button && !button.disabled) form.requestSubmit(button);
   }
 
+  // ---- The check by the page that frames us (useCustomValidation, spec B.3)
+
+  // So long it may take to answer.
+  const QUESTION = 10000;
+  let typedBrand = "";
+  let checking = false;
+  let question = null;
+  let allowed = false;
+
+  // Holds every submit of a form that is right until the page around has allowed it. What it says is shown as text.
+  function askAround() {
+    const verdict = document.createElement("div");
+    verdict.setAttribute("role", "alert");
+    document.getElementById("cardamom-fields").before(verdict);
+    form.addEventListener("input", () => verdict.replaceChildren());
+    document.addEventListener(
+      "submit",
+      (event) => {
+        if (event.target !== form || allowed) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        if (question || !isRight()) return;
+        verdict.replaceChildren();
+        ask((answer) => {
+          if (answer.allows) {
+            allowed = true;
+            submitForm();
+            allowed = false;
+          } else {
+            const text = document.createElement("p");
+            text.className = "alert";
+            text.textContent = answer.message || config.asks_around.failed;
+            verdict.append(text);
+            verdict.scrollIntoView({ block: "nearest" });
+          }
+        });
+      },
+      true,
+    );
+  }
+
+  // Without wasm the browser has checked the form before it is submitted.
+  function isRight() {
+    if (!form.noValidate) return true;
+    let right = false;
+    const note = (event) => (right = event.detail);
+    document.addEventListener("cardamom:checked", note);
+    checking = true;
+    form.dispatchEvent(new CustomEvent("cardamom:check"));
+    checking = false;
+    document.removeEventListener("cardamom:checked", note);
+    return right;
+  }
+
+  function ask(answered) {
+    const digits = typedDigits();
+    const end = (answer) => {
+      clearTimeout(question.timer);
+      question = null;
+      wait(false);
+      // Another number than the one that was asked about has to be asked about.
+      if (answer.allows && typedDigits() !== digits) ask(answered);
+      else answered(answer);
+    };
+    const late = () => {
+      end({ allows: false });
+      tell("error", { code: 408 });
+    };
+    question = { end, timer: setTimeout(late, QUESTION) };
+    wait(true);
+    tell("question", { cardType: typedBrand || "unspecified", ...masked(digits) });
+  }
+
+  function hear(data) {
+    const answer = typeof data === "string" ? parsed(data) : data;
+    if (!question || !answer || answer.action !== "customValidationResponse") return;
+    const message = typeof answer.message === "string" ? answer.message.trim().slice(0, 300) : "";
+    question.end({ allows: String(answer.success).toLowerCase() === "true", message });
+  }
+
+  function wait(waits) {
+    document.getElementById("cardamom-submit").setAttribute("aria-disabled", String(waits));
+    document.getElementById("cardamom-status").textContent = waits ? config.asks_around.waits : "";
+  }
+
+  function typedDigits() {
+    const number = form.elements.namedItem("card_number");
+    return number ? number.value.normalize("NFKC").replace(/\D/g, "") : "";
+  }
+
+  // What may be told of a number: its ends, as long as six digits stay hidden.
+  function masked(digits) {
+    const shown = Math.min(6, Math.max(0, digits.length - 10));
+    return { leadingDigits: digits.slice(0, shown), lastDigits: digits.length < 12 ? "" : digits.slice(-4) };
+  }
+
   function validateForm() {
     if (!form.isConnected) return;
     if (form.noValidate) form.dispatchEvent(new CustomEvent("cardamom:check"));
@@ -188,6 +290,12 @@
     // The brands of a co-badged card are hidden until there is a choice.
     const fields = [...form.querySelectorAll("input:not([type=hidden]), select, textarea")];
     return fields.filter((field) => !field.closest("[hidden]"));
+  }
+
+  // Whether something was entered since the page came.
+  function isTouched(field) {
+    if (field.options) return field.selectedIndex !== [...field.options].findIndex((one) => one.defaultSelected) && field.value !== "";
+    return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
   }
 
   function focusField(name) {
@@ -219,7 +327,7 @@
   // Another language is another document, so nothing that was entered may be lost by it.
   function chooseLocale(locale) {
     if (typeof locale !== "string" || !/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/.test(locale)) return;
-    if (!form.isConnected || shownFields().some((field) => field.value !== field.defaultValue)) {
+    if (!form.isConnected || shownFields().some(isTouched)) {
       tell("error", { reason: "locale" });
       return;
     }
@@ -536,6 +644,7 @@
     if (config.beacon) tellFirstTouch();
     if (config.payment) tellBrowser();
     requestAnimationFrame(focusFirst);
+    if (framed && origins.length > 0 && config.asks_around) askAround();
     if (framed && origins.length > 0 && config.submit_by_message) {
       // The page around the frame has a button of its own.
       document.getElementById("cardamom-submit").hidden = true;

@@ -141,6 +141,9 @@ fn take(
             if validate && !rules.any_expiry {
                 expiry.check_for_form(today)?;
             }
+            if rules.min_expiry.is_some_and(|month| expiry.is_past(month)) {
+                return Err(Problem::TooSoon);
+            }
             checked.expiry = Some(expiry);
             return Ok(());
         }
@@ -211,6 +214,19 @@ mod tests {
                     .is_err()
             );
         }
+    }
+
+    #[test]
+    fn a_card_has_to_be_valid_as_long_as_the_form_says() {
+        let mut rules = FormRules::default();
+        rules.min_expiry = Some(YearMonth { year: 2031, month: 5 });
+        let told = |expiry| check(&rules, &entry(["4111111111111111", "Ada", expiry, "123"]), TODAY);
+        assert!(told("05/31").is_ok() && told("01/32").is_ok());
+        assert_eq!(
+            told("04/31").unwrap_err(),
+            [FieldError { field: Field::Expiry, problem: Problem::TooSoon }]
+        );
+        assert_eq!(told("10/26").unwrap_err()[0].problem, Problem::Past, "what has ended is told as such");
     }
 
     #[test]

@@ -11,12 +11,31 @@ pub struct YearMonth {
     pub month: u8,
 }
 
+impl YearMonth {
+    /// As attributes and rows hold it: `2031-05`.
+    pub fn written(self) -> String {
+        format!("{:04}-{:02}", self.year, self.month)
+    }
+
+    /// Reads what `written` wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let (year, month) = text.split_once('-')?;
+        let read = Self { year: year.parse().ok()?, month: month.parse().ok()? };
+        (1..=12).contains(&read.month).then_some(read)
+    }
+}
+
 /// The month after whose end a card is no longer valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry(YearMonth);
 
+/// Month and year that were chosen from two lists as one text; empty as long as either is.
+pub fn joined(month: &str, year: &str) -> String {
+    if month.is_empty() || year.is_empty() { String::new() } else { [month, " / ", year].concat() }
+}
+
 /// No scheme issues cards for longer than this many years.
-const FARTHEST_YEARS: u16 = 20;
+pub const FARTHEST_YEARS: u16 = 20;
 
 impl Expiry {
     /// A month (1 to 12) of a year with four digits.
@@ -66,9 +85,9 @@ impl Expiry {
         self.0.month
     }
 
-    /// Whether the card's last month lies before `today`'s month.
-    pub fn is_past(self, today: YearMonth) -> bool {
-        self.0 < today
+    /// Whether the card's last month lies before a month: that of today, or that until which it has to be valid.
+    pub fn is_past(self, month: YearMonth) -> bool {
+        self.0 < month
     }
 
     /// The form's rule: not past, and not farther away than any card is valid.
@@ -140,6 +159,24 @@ mod tests {
         assert_eq!(Expiry::parse("ab/cd"), Err(Problem::Characters));
         for text in ["05/3", "05/31/07", "5", "0531207", "99999999999", "05/31999", "1/2/3"] {
             assert!(Expiry::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn months_are_written_and_read() {
+        let may = YearMonth { year: 2031, month: 5 };
+        assert_eq!((may.written().as_str(), YearMonth::read("2031-05")), ("2031-05", Some(may)));
+        for text in ["", "2031", "2031-13", "2031-00", "2031-5x", "-05", "2031-"] {
+            assert_eq!(YearMonth::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_choice_from_lists_is_whole_or_nothing() {
+        assert_eq!(Expiry::parse(&joined("05", "2031")), Expiry::new(2031, 5));
+        assert_eq!(Expiry::parse(&joined("05", "1931")), Err(Problem::Format));
+        for (month, year) in [("", ""), ("05", ""), ("", "2031")] {
+            assert_eq!(Expiry::parse(&joined(month, year)), Err(Problem::Missing));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The fields of the hosted forms: their names in every place that names them, and what a form does with them.
 
-use crate::{Accepted, CodeLengths};
+use crate::{Accepted, CodeLengths, YearMonth};
 
 /// A field of a hosted form. `Extra` is an additional field of the merchant's, by its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -236,6 +236,7 @@ pub struct ExtraRule {
 
 /// The rules of one form: its fields and its switches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the form by itself")]
 pub struct FormRules {
     options: [FieldOptions; Field::COUNT],
     extras: [ExtraRule; EXTRAS],
@@ -243,6 +244,10 @@ pub struct FormRules {
     pub disable_luhn: bool,
     /// Takes expiries of long ago and of long after, which choose the results of test cards.
     pub any_expiry: bool,
+    /// The month until which a card has to be valid at least.
+    pub min_expiry: Option<YearMonth>,
+    /// Whether month and year are chosen from lists instead of typed.
+    pub expiry_lists: bool,
     /// The brands that the form takes (`card_types`).
     pub accepted: Accepted,
     /// The lengths of security codes (`cvv_lengths`).
@@ -268,6 +273,8 @@ impl FormRules {
             extras: [plain; EXTRAS],
             disable_luhn: false,
             any_expiry: false,
+            min_expiry: None,
+            expiry_lists: false,
             accepted: Accepted::default(),
             codes: CodeLengths::default(),
             auto_advance: false,
@@ -322,6 +329,7 @@ impl FormRules {
     pub fn is_choice(&self, field: Field) -> bool {
         match field {
             Field::AccountType => true,
+            Field::Expiry => self.expiry_lists,
             Field::Extra(place) => self.extra(place).kind == ExtraKind::Select,
             _ => false,
         }

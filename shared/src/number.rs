@@ -27,6 +27,8 @@ pub enum Problem {
     Past,
     /// The year is too far away to be on a card.
     TooFar,
+    /// The card ends before the month until which it has to be valid.
+    TooSoon,
     /// A card number stands where none may stand.
     HoldsNumber,
     /// The form does not take cards of this brand.
@@ -49,6 +51,7 @@ impl Problem {
             Self::Month => "month",
             Self::Past => "past",
             Self::TooFar => "too_far",
+            Self::TooSoon => "too_soon",
             Self::HoldsNumber => "holds_number",
             Self::NotAccepted => "not_accepted",
             Self::Choice => "choice",
@@ -68,6 +71,7 @@ impl Problem {
             Self::Month,
             Self::Past,
             Self::TooFar,
+            Self::TooSoon,
             Self::HoldsNumber,
             Self::NotAccepted,
             Self::Choice,

@@ -56,6 +56,7 @@ mod bins;
 mod brands;
 mod canary;
 mod capture;
+mod card_form;
 mod cli;
 mod client;
 mod company;

@@ -185,6 +185,28 @@ test("another language is another document, unless something was entered", async
   });
 });
 
+test("lists and boxes hold the language back only once they were touched", async () => {
+  const form = {
+    additional_fields: [{ name: "size", label: "Size", type: "select", options: ["S", "L"] }],
+    consent: { text: "I agree that the shop stores my card.", version: "v1" },
+  };
+  const touches = [
+    (frame) => frame.locator('select[name="size"]').selectOption("L"),
+    (frame) => frame.locator('input[name="consent"]').check(),
+  ];
+  for (const touch of touches) {
+    await b.withPage(browser, async (page) => {
+      await visit(page, await options(form));
+      await page.evaluate(() => window.card.setLocale("de"));
+      await b.eventually(async () => (await events(page, "ready")).length === 2, "the form in another language");
+      await b.hydrated(card(page));
+      await touch(card(page));
+      await page.evaluate(() => window.card.setLocale("fr"));
+      assert.equal((await arrived(page, "error")).reason, "locale");
+    });
+  }
+});
+
 test("a removed form says nothing more", async () => {
   await b.withPage(browser, async (page) => {
     await visit(page, await options());

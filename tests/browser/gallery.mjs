@@ -1,6 +1,5 @@
 // Pictures of the gallery and of real pages, into docs/images: node tests/browser/gallery.mjs
 
-import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
@@ -44,10 +43,12 @@ try {
   await server.stop();
 }
 
+let invoices = 0;
+
 /** An invoice in test mode. */
 async function invoice(merchant, more) {
   const attributes = {
-    test_mode: true, reference_id: randomUUID(), service: "payment_card_eur_hpp", currency: "EUR", amount: 16.3,
+    test_mode: true, reference_id: `picture-${(invoices += 1)}`, service: "payment_card_eur_hpp", currency: "EUR", amount: 16.3,
     description: "Green cardamom, 250 g, and shipping", customer: { reference_id: "customer-1" }, ...more,
   };
   const body = { data: { type: "payment-invoices", attributes } };

@@ -11,7 +11,7 @@ use backend::model::{
 use backend::storage::{
     CaptureSubmission, LateSeal, Limits, NewCard, SealedCvv, SealedPatch, ShownChange, Transaction,
 };
-use shared::{Brand, Expiry};
+use shared::{Brand, Expiry, YearMonth};
 
 use crate::engines::{ALL, Db, NOW};
 
@@ -88,6 +88,7 @@ impl Shop {
                 digits: 16,
                 expiry: Expiry::new(2030, 5).ok(),
                 holder: "A*** B***".to_owned(),
+                owner_id: "••82".to_owned(),
             },
             version: 1,
             last_patch: 0,
@@ -182,6 +183,7 @@ impl Shop {
             created_at: NOW,
             card_types: vec!["visa".to_owned(), "cartes_bancaires".to_owned()],
             rules: None,
+            min_expiry: Some(YearMonth { year: 2027, month: 5 }),
         }
     }
 
@@ -309,7 +311,7 @@ impl LateSeal for Late {
             Self::Code => return Ok(None),
             Self::Fails => return Err(CryptoError::Open),
         };
-        let shown = ShownChange { expiry: Expiry::new(2033, 3).ok(), holder: None, network: None };
+        let shown = ShownChange { expiry: Expiry::new(2033, 3).ok(), ..ShownChange::default() };
         Ok(Some(SealedPatch { key_version: 1, sealed, shown }))
     }
 

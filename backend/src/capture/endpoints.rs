@@ -1,5 +1,6 @@
 //! Capture endpoints: made by a merchant who knows a vault key's passphrase, listed, read, deleted.
 
+use shared::YearMonth;
 use zeroize::Zeroizing;
 
 use super::CaptureError;
@@ -35,6 +36,8 @@ pub struct NewEndpoint {
     pub webhook: Option<Webhook>,
     /// The card types that it takes, by wire name; empty for all.
     pub card_types: Vec<String>,
+    /// The month until which its cards have to be valid at least.
+    pub min_expiry: Option<YearMonth>,
     /// The operations of the rules that captures are changed by, as `rules::stored::kept` writes them.
     pub rules: Option<String>,
 }
@@ -186,6 +189,7 @@ fn build(
         disabled_at: None,
         created_at: now,
         card_types: new.card_types,
+        min_expiry: new.min_expiry,
         rules: new.rules,
         id,
     })

@@ -17,6 +17,10 @@ use crate::vault::members::{self, NETWORK};
 
 /// The hidden input that gives a submit its number: the same when it is sent again.
 pub const SUBMIT_ID: &str = "submit_id";
+/// The lists of months and years, where an expiry is chosen.
+pub const MONTH: &str = "expiry_month";
+/// The second of them.
+pub const YEAR: &str = "expiry_year";
 /// Names of the page's address and of its own inputs; nothing of theirs is stored with the card.
 pub const OWN: [&str; 8] =
     ["unique_id", "secret", "reference", "title", "testing", "locale", SUBMIT_ID, NETWORK];

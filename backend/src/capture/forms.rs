@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::{Field, FieldOptions, FormKind, FormRules, Text, Wording};
+use shared::{Field, FieldOptions, FormKind, FormRules, Text, Wording, YearMonth};
 use url::Url;
 
 use super::brands::BrandSettings;
@@ -32,6 +32,10 @@ const ACCOUNT_WORDS: [(Text, Text); 9] = [
     (Text::FailedText, Text::AchFailed),
     (Text::AlertRefused, Text::AchRefused),
 ];
+
+/// What a form with lists for the expiry says where another one speaks of typing it.
+const LIST_WORDS: [(Text, Text); 2] =
+    [(Text::ExpiryMissing, Text::ExpiryChoose), (Text::ExpiryInvalid, Text::ExpiryChoose)];
 
 /// The settings of a form, as stored: only what was checked.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -93,6 +97,13 @@ pub struct Settings {
     pub auto_focus: bool,
     /// Whether the holder's name may hold no digits.
     pub plain_names: bool,
+    /// Whether month and year of the expiry are chosen from lists.
+    pub expiry_lists: bool,
+    /// Whether the page around the frame is asked before a card is sent.
+    pub asks_around: bool,
+    /// The month until which a card has to be valid at least; that of the endpoint.
+    #[serde(skip)]
+    pub min_expiry: Option<YearMonth>,
 }
 
 /// The words in which a framed page and the page around it speak.
@@ -144,10 +155,11 @@ impl Settings {
         Self { kind, ..Self::default() }
     }
 
-    /// The settings on an endpoint that takes some card types alone.
+    /// The settings on an endpoint that takes some card types alone, or cards that are valid long enough.
     #[must_use]
     pub fn on(self, endpoint: &CaptureEndpoint) -> Self {
-        Self { brands: self.brands.on(&endpoint.card_types), ..self }
+        let min_expiry = endpoint.min_expiry;
+        Self { brands: self.brands.on(&endpoint.card_types), min_expiry, ..self }
     }
 
     /// The rules of the fields.
@@ -157,6 +169,8 @@ impl Settings {
         rules.accepted = self.brands.accepted();
         rules.codes = self.brands.codes();
         rules.auto_advance = self.auto_advance;
+        rules.expiry_lists = self.expiry_lists;
+        rules.min_expiry = self.min_expiry;
         for field in Field::ALL {
             if let Some(&(visible, validate)) = self.fields.get(field.name()) {
                 rules.set(field, FieldOptions { visible, validate });
@@ -182,7 +196,8 @@ impl Settings {
             FormKind::Card => [].as_slice(),
             FormKind::Ach => ACCOUNT_WORDS.as_slice(),
         };
-        let of_kind = own.iter().map(|&(text, instead)| (text, wording.get(instead)));
+        let lists = if self.expiry_lists { LIST_WORDS.as_slice() } else { [].as_slice() };
+        let of_kind = own.iter().chain(lists).map(|&(text, instead)| (text, wording.get(instead)));
         let labels = self.field_labels.iter().filter_map(|(name, label)| {
             Some((Field::from_name(name).and_then(Text::label)?, label.as_str()))
         });
@@ -321,6 +336,7 @@ pub const FLEETING: char = '~';
 /// What a fleeting form has beyond the settings of all forms, and takes over from forms of its merchant, by their
 /// ids. An id of none changes nothing.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the interface by itself")]
 pub struct Worn<'a> {
     /// The form whose look and languages it takes.
     pub brand: Option<&'a str>,
@@ -330,6 +346,14 @@ pub struct Worn<'a> {
     pub auto_focus: bool,
     /// Whether the holder's name may hold no digits.
     pub plain_names: bool,
+    /// Whether month and year of the expiry are chosen from lists.
+    pub expiry_lists: bool,
+    /// Whether the holder's identity number is asked for.
+    pub owner_id: bool,
+    /// Whether our own style is left out.
+    pub bare: bool,
+    /// Whether the page around the frame is asked before a card is sent.
+    pub asks_around: bool,
 }
 
 impl Worn<'_> {
@@ -344,6 +368,12 @@ impl Worn<'_> {
         }
         if let Some(form) = find_own(core, caller, self.css).await? {
             settings.css = form.css;
+        }
+        settings.look.bare = self.bare;
+        (settings.auto_focus, settings.plain_names) = (self.auto_focus, self.plain_names);
+        (settings.expiry_lists, settings.asks_around) = (self.expiry_lists, self.asks_around);
+        if self.owner_id {
+            settings.additional = vec![Additional::owner_id()];
         }
         Ok(())
     }
@@ -366,7 +396,6 @@ pub async fn fleeting(
     worn: &Worn<'_>,
 ) -> Result<(String, Settings), CaptureError> {
     let (mut settings, _, _) = parse(body, FormKind::Card)?;
-    (settings.auto_focus, settings.plain_names) = (worn.auto_focus, worn.plain_names);
     worn.put_on(core, caller, &mut settings).await?;
     let text = serde_json::to_string(&settings).unwrap_or_default();
     let day = core.now().hour().div_euclid(24).to_be_bytes();

@@ -22,6 +22,8 @@ const MAX_VALUE: u16 = 500;
 const USUAL_VALUE: u16 = 200;
 /// The most choices of a list.
 const MAX_CHOICES: usize = 300;
+/// The longest identity number, in characters.
+const MAX_OWNER_ID: u16 = 40;
 /// The longest text of a consent and its version, in characters.
 const MAX_CONSENT: usize = 1000;
 const MAX_VERSION: usize = 40;
@@ -77,6 +79,20 @@ pub struct Additional {
 }
 
 impl Additional {
+    /// The field for the identity number of a card's owner. Its label is a text of every language.
+    pub fn owner_id() -> Self {
+        Self {
+            name: members::OWNER_ID.to_owned(),
+            label: String::new(),
+            required: true,
+            kind: "text".to_owned(),
+            max_length: MAX_OWNER_ID,
+            autocomplete: "off".to_owned(),
+            placeholder: None,
+            options: Vec::new(),
+        }
+    }
+
     /// The rule that browser and server check it by.
     pub fn rule(&self) -> ExtraRule {
         ExtraRule { kind: kind_of(&self.kind).unwrap_or_default(), max: self.max_length }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use shared::Cvv;
+use shared::{Cvv, Problem};
 use zeroize::Zeroizing;
 
 use super::CaptureError;
@@ -100,7 +100,8 @@ pub async fn capture(
         .and_then(|body| changed(&facts_of, body))
         .and_then(|body| members::sort(body, rules))
         .and_then(|sorted| complete(&facts_of, sorted))
-        .and_then(|sorted| accepted(endpoint, sorted));
+        .and_then(|sorted| accepted(endpoint, sorted))
+        .and_then(|sorted| valid_long_enough(endpoint, sorted));
     let sorted = match sorted {
         Ok(mut sorted) => {
             if let Some(consent) = consent {
@@ -173,6 +174,18 @@ fn accepted(endpoint: &CaptureEndpoint, mut sorted: Sorted) -> Result<Sorted, Ve
         sorted.rest.set(members::NETWORK, Value::text(brand.wire()));
     }
     Ok(sorted)
+}
+
+/// Whether the card is valid as long as the endpoint's cards have to be.
+fn valid_long_enough(endpoint: &CaptureEndpoint, sorted: Sorted) -> Result<Sorted, Vec<Invalid>> {
+    let Some(month) = endpoint.min_expiry else { return Ok(sorted) };
+    let problem = match sorted.expiry {
+        Some(expiry) if !expiry.is_past(month) => return Ok(sorted),
+        Some(_) => Problem::TooSoon,
+        None => Problem::Missing,
+    };
+    let detail = format!("The card has to be valid until {} at least.", month.written());
+    Err(vec![Invalid::new("/expiry", problem.code(), detail)])
 }
 
 /// The endpoint's reference; else the query's; else the endpoint's own name (spec A.4).
@@ -280,6 +293,7 @@ impl Job<'_> {
                 expiry: sorted.expiry,
                 // A capture onto a card that exists changes its code and expiry only (security rule 20).
                 holder: sorted.holder.clone().filter(|_| self.facts.endpoint.lock.is_some()),
+                owner_id: sorted.owner_id.clone().filter(|_| self.facts.endpoint.lock.is_some()),
                 network: sorted.network.filter(|_| self.facts.endpoint.lock.is_some()),
             },
         };
@@ -391,6 +405,7 @@ impl Job<'_> {
             digits: 0,
             expiry: change.expiry,
             holder: change.holder.clone().unwrap_or_default(),
+            owner_id: change.owner_id.clone().unwrap_or_default(),
         }
     }
 }

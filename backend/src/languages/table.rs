@@ -155,7 +155,8 @@ mod tests {
             parts
         };
         for language in &LANGUAGES {
-            for text in Text::ALL {
+            // Some languages number their months.
+            for text in Text::ALL.iter().filter(|text| **text != Text::Months) {
                 let (words, expected) = (language.texts().get(*text).to_owned(), kept(original.get(*text)));
                 // Some languages write out a small number, or write one where English has a word.
                 let expected: Vec<_> = expected.into_iter().filter(|part| part != "1").collect();
@@ -178,6 +179,10 @@ mod tests {
                 (Text::CardHolder, 34),
                 (Text::Expiry, 34),
                 (Text::Cvv, 30),
+                (Text::Month, 12),
+                (Text::Year, 12),
+                (Text::OwnerId, 36),
+                (Text::ExpiryHint, 44),
                 (Text::Optional, 20),
                 (Text::ExpiryPlaceholder, 7),
                 (Text::Gone, 40),

@@ -1,5 +1,7 @@
 //! Capture endpoints: what they admit, and why they refuse.
 
+use shared::YearMonth;
+
 use super::{EndpointId, KeyId, MerchantId, Mode, Timestamp};
 
 /// The card that an endpoint is locked to.
@@ -58,6 +60,8 @@ pub struct CaptureEndpoint {
     pub created_at: Timestamp,
     /// The card types that it takes, by wire name; empty for all.
     pub card_types: Vec<String>,
+    /// The month until which a card has to be valid at least.
+    pub min_expiry: Option<YearMonth>,
     /// The operations of the rules that it was made with, as JSON.
     pub rules: Option<String>,
 }

@@ -21,6 +21,8 @@ pub struct Shown {
     pub expiry: Option<Expiry>,
     /// The holder's name, masked.
     pub holder: String,
+    /// The holder's identity number, masked; empty for none.
+    pub owner_id: String,
 }
 
 /// A stored card. Its identity towards merchants is (vault key, token, reference).

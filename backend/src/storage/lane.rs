@@ -56,7 +56,7 @@ pub struct SealedPatch {
     pub key_version: u32,
     /// The sealed members.
     pub sealed: Vec<u8>,
-    /// What may be shown afterwards: only a new expiry, holder or network can change it.
+    /// What may be shown afterwards: only a new expiry, holder, identity number or network can change it.
     pub shown: ShownChange,
 }
 
@@ -67,6 +67,8 @@ pub struct ShownChange {
     pub expiry: Option<shared::Expiry>,
     /// A new masked holder.
     pub holder: Option<String>,
+    /// A new masked identity number.
+    pub owner_id: Option<String>,
     /// A new choice between the brands of a co-badged card.
     pub network: Option<shared::Brand>,
 }
@@ -79,6 +81,9 @@ impl ShownChange {
         }
         if let Some(holder) = &self.holder {
             shown.holder.clone_from(holder);
+        }
+        if let Some(owner_id) = &self.owner_id {
+            shown.owner_id.clone_from(owner_id);
         }
         if self.network.is_some() {
             shown.network = self.network;

@@ -266,6 +266,7 @@ pub fn shown(number: &Number, sorted: &Sorted) -> Shown {
         digits: u8::try_from(number.digits().len()).unwrap_or(0),
         expiry: sorted.expiry,
         holder: sorted.holder.clone().unwrap_or_default(),
+        owner_id: sorted.owner_id.clone().unwrap_or_default(),
     }
 }
 
@@ -368,6 +369,9 @@ async fn change(
         changed.shown.network = sorted.network.or(card.shown.network);
         if let Some(holder) = &sorted.holder {
             changed.shown.holder.clone_from(holder);
+        }
+        if let Some(owner_id) = &sorted.owner_id {
+            changed.shown.owner_id.clone_from(owner_id);
         }
         if !fold(core, &mut *transaction, open, &changed, &content).await? {
             continue;

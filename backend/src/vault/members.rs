@@ -23,6 +23,8 @@ pub struct Sorted {
     pub expiry: Option<Expiry>,
     /// The holder among the rest, masked.
     pub holder: Option<String>,
+    /// The holder's identity number among the rest, masked.
+    pub owner_id: Option<String>,
     /// The choice between the brands of a co-badged card, among the rest.
     pub network: Option<Brand>,
 }
@@ -87,6 +89,7 @@ pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
     }
     sorted.expiry = work.expiry(&sorted.rest);
     sorted.holder = holder(&sorted.rest);
+    sorted.owner_id = owner_id(&sorted.rest);
     sorted.network = work.network(&sorted);
     let brand = sorted.number.as_ref().map(|(_, number)| number.brand()).or(rules.brand);
     sorted.cvv = work.only_code(brand.filter(|_| rules.luhn && !rules.code_checked));
@@ -95,6 +98,9 @@ pub fn sort(body: Members, rules: Rules) -> Result<Sorted, Vec<Invalid>> {
 
 /// The member that holds the choice between the brands of a co-badged card.
 pub const NETWORK: &str = "preferred_network";
+
+/// The member that holds the identity number of a card's holder (spec B.2, `OwnerID`).
+pub const OWNER_ID: &str = "owner_id";
 
 /// Whether a card of these leading digits carries a brand.
 pub fn check_network(network: Brand, digits: &str) -> Result<(), Invalid> {
@@ -292,6 +298,17 @@ fn holder(members: &Members) -> Option<String> {
     value.as_text().map(mask::name)
 }
 
+fn owner_id(members: &Members) -> Option<String> {
+    let (_, value) = members.iter().find(|(name, _)| is_owner_id(name))?;
+    value.as_typed().map(mask::id)
+}
+
+/// Every member of every capture comes by here, so nothing is made of the name.
+fn is_owner_id(name: &str) -> bool {
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
+    letters.eq(OWNER_ID.bytes().filter(u8::is_ascii_alphanumeric))
+}
+
 /// A number that is written with an exponent or a fraction, written out: `41e14` is one too.
 fn whole(number: &str) -> Option<Zeroizing<String>> {
     let value: f64 = number.contains(['e', 'E', '.']).then(|| number.parse().ok())??;
@@ -352,6 +369,16 @@ mod tests {
         assert_eq!(sorted.cvv.unwrap().digits(), "123");
         assert_eq!(sorted.rest.to_json().as_str(), r#"{"card_holder":"Ada King","a":{}}"#);
         assert_eq!(sorted.holder.as_deref(), Some("A•• K•••"));
+    }
+
+    #[test]
+    fn an_identity_number_is_shown_masked_whatever_its_spelling() {
+        for name in ["owner_id", "OwnerID", "owner-id"] {
+            let sorted = sorted(&format!(r#"{{"{name}":"034567829"}}"#), LOCKED).unwrap();
+            assert_eq!(sorted.owner_id.as_deref(), Some("••••••829"), "{name}");
+            assert!(sorted.rest.to_json().contains("034567829"));
+        }
+        assert_eq!(sorted(r#"{"owner":"034567829"}"#, LOCKED).unwrap().owner_id, None);
     }
 
     #[test]

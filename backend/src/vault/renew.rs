@@ -43,6 +43,7 @@ impl Managed {
                 digits: u8::try_from(number.digits().len()).unwrap_or(0),
                 expiry: expiry.or(card.shown.expiry),
                 holder: card.shown.holder.clone(),
+                owner_id: card.shown.owner_id.clone(),
             },
             version: 1,
             last_patch: 0,

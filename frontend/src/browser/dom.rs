@@ -3,7 +3,7 @@
 use js_sys::Reflect;
 use shared::{
     Accepted, CodeLengths, Entry, ExtraKind, ExtraRule, Field, FieldOptions, FormRules, Problem, Texts,
-    YearMonth,
+    YearMonth, expiry,
 };
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -29,8 +29,10 @@ impl Page {
         let mut rules = FormRules::hidden();
         rules.disable_luhn = form.has_attribute("data-luhn");
         rules.any_expiry = form.has_attribute("data-any-expiry");
+        rules.expiry_lists = second().is_some();
         rules.auto_advance = form.has_attribute("data-advance");
         let told = |name| form.get_attribute(name).unwrap_or_default();
+        rules.min_expiry = YearMonth::read(&told("data-min-expiry"));
         rules.accepted = Accepted::from_names(&told("data-cards"));
         rules.codes = CodeLengths::from_markup(&told("data-codes"));
         for field in Field::ALL {
@@ -76,7 +78,7 @@ impl Page {
         entry.network = networks::chosen();
         for field in self.rules.visible() {
             if let Some(control) = control(field).filter(counts) {
-                entry.set(field, text(&control, "value"));
+                entry.set(field, value(field, &control));
             }
         }
         entry
@@ -86,7 +88,7 @@ impl Page {
     pub fn named(&self, name: &str) -> Option<Field> {
         self.rules
             .visible()
-            .find(|&field| control(field).is_some_and(|control| text(&control, "name") == name))
+            .find(|&f| f.name() == name || control(f).is_some_and(|control| text(&control, "name") == name))
     }
 
     /// Empties every input, the secret's included, and the picture of the card.
@@ -108,7 +110,13 @@ impl Page {
     /// Moves the focus to a field's input.
     #[expect(clippy::unused_self, reason = "only a page that was found has fields")]
     pub fn focus(&self, field: Field) {
-        if let Some(control) = by_id::<HtmlElement>(&id(field, "")) {
+        let first = by_id::<HtmlElement>(&id(field, ""));
+        // Of two lists the one in which nothing is chosen yet.
+        let second = second().filter(|years| {
+            let is_chosen = |list: &HtmlElement| !text(list, "value").is_empty();
+            field == Field::Expiry && first.as_ref().is_some_and(is_chosen) && !is_chosen(years)
+        });
+        if let Some(control) = second.or(first) {
             let _ = control.focus();
         }
     }
@@ -139,9 +147,25 @@ pub(super) fn control(field: Field) -> Option<Element> {
     by_id(&id(field, ""))
 }
 
+/// The list of years, where the expiry is chosen from two lists.
+fn second() -> Option<HtmlElement> {
+    by_id(&id(Field::Expiry, ui::SECOND))
+}
+
+/// What stands in a field.
+pub(super) fn value(field: Field, control: &Element) -> String {
+    let value = text(control, "value");
+    match second().filter(|_| field == Field::Expiry) {
+        Some(years) => expiry::joined(&value, &text(&years, "value")),
+        None => value,
+    }
+}
+
 /// The field of a control.
 pub(super) fn field_of(control: &Element) -> Option<Field> {
-    Field::from_name(control.id().strip_prefix("cardamom-")?)
+    let id = control.id();
+    let name = id.strip_prefix("cardamom-")?;
+    Field::from_name(name.strip_suffix(ui::SECOND).unwrap_or(name))
 }
 
 /// A text that a control has as a property; empty for none.

@@ -78,7 +78,12 @@ pub(super) fn settle(page: &Page, live: &Live, field: Field) {
 }
 
 fn format(control: &Element, field: Field, page: &Page, live: &Live, kind: Kind) {
-    let Some(input) = control.dyn_ref::<HtmlInputElement>() else { return };
+    let Some(input) = control.dyn_ref::<HtmlInputElement>() else {
+        if let Some(list) = dom::control(field) {
+            picture::show(field, &dom::value(field, &list), Brand::Other);
+        }
+        return;
+    };
     let text = input.value();
     let caret = input.selection_start().ok().flatten().map_or(text.len(), |caret| caret as usize);
     let edited = match field {

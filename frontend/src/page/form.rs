@@ -2,7 +2,7 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
-use shared::{Field, FormRules, Text, Texts};
+use shared::{Expiry, Field, FormRules, Text, Texts, YearMonth};
 
 use super::FormPage;
 use super::brand_choice::brand_choice;
@@ -59,6 +59,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 action=page.action.clone()
                 data-luhn=page.rules.disable_luhn.then_some("off")
                 data-any-expiry=page.rules.any_expiry.then_some("on")
+                data-min-expiry=page.rules.min_expiry.map(YearMonth::written)
                 data-texts=of_browser
                 data-cards=given(&page.card_types.join(" "))
                 data-codes=given(&page.codes)
@@ -69,7 +70,7 @@ fn body(page: &FormPage) -> impl IntoView + use<> {
                 {page.about.as_ref().map(link::before)}
                 {page.needs_fragment.then(|| fragment_messages(texts))}
                 {hidden}
-                {page.look.picture.then(picture)}
+                {(page.look.picture && !page.look.bare).then(picture)}
                 {brand_marks(&page.card_types, texts)}
                 {payment.and_then(|payment| payment.card.as_ref()).map(pay::kept_card)}
                 <div id=ui::ROOT>{fields}</div>
@@ -121,8 +122,16 @@ fn faces(page: &FormPage) -> Vec<(Field, Face)> {
     let mut faces = page.faces.clone();
     for (field, face) in &mut faces {
         let kept = page.values.iter().find(|(of, _)| of == field).map(|(_, value)| value.clone());
-        if !field.is_secret() && *field != Field::Consent {
+        if field.is_secret() || *field == Field::Consent {
+            continue;
+        }
+        let Some(years) = &mut face.second else {
             face.value = kept;
+            continue;
+        };
+        if let Some(expiry) = kept.and_then(|kept| Expiry::parse(&kept).ok()) {
+            face.value = Some(format!("{:02}", expiry.month()));
+            years.value = Some(expiry.year().to_string());
         }
     }
     faces
@@ -235,6 +244,52 @@ mod tests {
         assert!(html.contains("aria-describedby=\"cardamom-expiry-error\""));
         assert!(html.contains("<li><a href=\"#cardamom-expiry\">"));
         assert!(html.contains("<li hidden><a href=\"#cardamom-card_number\">"));
+    }
+
+    #[test]
+    fn month_and_year_are_lists_where_the_form_says_so() {
+        let mut page = page();
+        page.rules.expiry_lists = true;
+        page.rules.min_expiry = Some(YearMonth { year: 2031, month: 5 });
+        let list = |name: &str, token: &str, values: &[&str]| Face {
+            name: name.to_owned(),
+            autocomplete: token.to_owned(),
+            spoken: Some(format!("Expiry {name}")),
+            choices: values.iter().map(|&value| (value.to_owned(), format!("{value}!"))).collect(),
+            ..Face::default()
+        };
+        let (_, face) = page.faces.iter_mut().find(|(field, _)| *field == Field::Expiry).unwrap();
+        *face = list("expiry_month", "cc-exp-month", &["", "05", "12"]);
+        face.second = Some(Box::new(list("expiry_year", "cc-exp-year", &["", "2031"])));
+        face.hint = Some("Until May".to_owned());
+        page.values = vec![(Field::Expiry, "12 / 2031".to_owned())];
+        page.errors = vec![FieldError { field: Field::Expiry, problem: Problem::TooSoon }];
+        let html = form_page(&page);
+        assert!(html.contains("data-min-expiry=\"2031-05\"") && html.contains(">Until May</p>"));
+        let lists: Vec<_> = html.split("<select ").skip(1).collect();
+        assert_eq!(lists.len(), 2);
+        for (html, id, token, chosen) in [
+            (lists[0], "id=\"cardamom-expiry\"", "cc-exp-month", "value=\"12\" selected"),
+            (lists[1], "id=\"cardamom-expiry_year\"", "cc-exp-year", "value=\"2031\" selected"),
+        ] {
+            let list = html.split("</select>").next().unwrap();
+            assert!(list.contains(id) && list.contains(token) && list.contains(chosen), "{list}");
+            assert!(list.contains("aria-describedby=\"cardamom-expiry-error cardamom-expiry-hint\""));
+            assert!(list.contains("aria-invalid=\"true\"") && list.contains("required"));
+        }
+        assert_eq!(html.matches("autofocus").count(), 1, "the first of the two");
+    }
+
+    #[test]
+    fn a_bare_page_has_the_merchants_style_and_what_hides() {
+        let mut page = page();
+        page.css = Some(".field { color: teal }".to_owned());
+        page.look.picture = true;
+        assert!(form_page(&page).contains(".sheet {"));
+        page.look.bare = true;
+        let html = form_page(&page);
+        assert!(!html.contains(".sheet {") && !html.contains("id=\"cardamom-picture\""));
+        assert!(html.contains("color: teal") && html.contains("display: none !important"));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Look {
     pub picture: bool,
     /// The merchant's logo.
     pub logo: Option<Logo>,
+    /// Whether our own style is left out, so that the merchant's decides alone.
+    pub bare: bool,
 }
 
 /// A merchant's logo, served by us.

@@ -6,6 +6,8 @@ use super::{Asset, Assets, Look};
 
 const CSS: &str =
     concat!(include_str!("../../../static/form.css"), include_str!("../../../static/fields.css"));
+/// In its place where the merchant's style decides alone: what hides, and nothing that is seen.
+const BARE: &str = include_str!("../../../static/bare.css");
 /// Only where there is a keypad.
 const KEYPAD: &str = include_str!("../../../static/keypad.css");
 
@@ -43,7 +45,7 @@ pub(super) fn document(shell: &Shell<'_>, body: &str) -> String {
         preload(&mut page, assets);
     }
     style(&mut page, shell.nonce, &shell.look.css);
-    style(&mut page, shell.nonce, CSS);
+    style(&mut page, shell.nonce, if shell.look.bare { BARE } else { CSS });
     if shell.keypad.is_some() {
         style(&mut page, shell.nonce, KEYPAD);
     }

@@ -28,6 +28,12 @@ pub struct Face {
     pub value: Option<String>,
     /// The choices of a list: what is stored and what is read.
     pub choices: Vec<(String, String)>,
+    /// What a list is called to those who do not see where it stands, if not by its label alone.
+    pub spoken: Option<String>,
+    /// What helps to fill the field in, where that does not follow what is typed.
+    pub hint: Option<String>,
+    /// The second list of a field that has two.
+    pub second: Option<Box<Face>>,
 }
 
 impl Face {

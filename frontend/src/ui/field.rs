@@ -4,8 +4,9 @@ use leptos::either::Either;
 use leptos::prelude::*;
 use shared::{Field, FormRules, Text};
 
+use super::SECOND;
 use super::face::Face;
-use super::state::{Live, Seed, flag, text, value, words};
+use super::state::{Live, Seed, Words, flag, text, value, words};
 
 /// The field with its own texts; the same tree for each, so that its code exists once.
 pub(super) fn field(
@@ -20,10 +21,11 @@ pub(super) fn field(
     let id = format!("cardamom-{}", field.name());
     let error_id = format!("{id}-error");
     let hint_id = format!("{id}-hint");
+    let hint = hint(field, rules, &face, live);
     let place = Place {
-        described: match field {
-            Field::Cvv => format!("{error_id} {hint_id}"),
-            _ => error_id.clone(),
+        described: match hint {
+            Some(_) => format!("{error_id} {hint_id}"),
+            None => error_id.clone(),
         },
         id: id.clone(),
         required,
@@ -32,20 +34,19 @@ pub(super) fn field(
     let at_start = live.with_untracked(|state| state.problem(field));
     let label = face.label.clone().unwrap_or_else(|| label(field, seed, live));
     view! {
-        <div class=class(field)>
+        <div class=class(field, rules)>
             <label for=id>
                 {label} " " <span class="optional" hidden=required>{text(live, Text::Optional)}</span>
             </label>
-            <div class="control">
+            <div class=if is_pair(field, rules) { "control pair" } else { "control" }>
                 {if rules.is_choice(field) {
-                    Either::Left(list(place, &face, field, live))
+                    Either::Left(lists(place, &face, field, live))
                 } else {
                     Either::Right(input(place, face, field, live))
                 }}
                 {(field == Field::CardNumber).then(|| brand(live))}
             </div>
-            {(field == Field::Cvv)
-                .then(|| view! { <p class="hint" id=hint_id>{words(live, super::State::code_hint)}</p> })}
+            {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
             <p
                 class="error"
                 id=error_id
@@ -98,12 +99,43 @@ fn input(place: Place, face: Face, field: Field, live: &Live) -> impl IntoView +
     }
 }
 
+/// What helps to fill the field in. The browser is not handed a hint that stays.
+fn hint(field: Field, rules: &FormRules, face: &Face, live: &Live) -> Option<Words> {
+    match field {
+        Field::Cvv => Some(words(live, super::State::code_hint)),
+        Field::Expiry if rules.min_expiry.is_some() => {
+            let hint = face.hint.clone().unwrap_or_default();
+            Some(Box::new(move || hint.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the field has two lists, of months and of years.
+fn is_pair(field: Field, rules: &FormRules) -> bool {
+    field == Field::Expiry && rules.expiry_lists
+}
+
+fn lists(place: Place, face: &Face, field: Field, live: &Live) -> impl IntoView + use<> {
+    let second = (field == Field::Expiry).then(|| {
+        let place = Place {
+            id: [&place.id, SECOND].concat(),
+            described: place.described.clone(),
+            required: place.required,
+            first: false,
+        };
+        list(place, face.second.as_deref().unwrap_or(&Face::default()), field, live)
+    });
+    view! { {list(place, face, field, live)} {second} }
+}
+
 fn list(place: Place, face: &Face, field: Field, live: &Live) -> impl IntoView + use<> {
     view! {
         <select
             id=place.id
             name=face.name.clone()
             autocomplete=face.autocomplete.clone()
+            aria-label=face.spoken.clone()
             required=place.required
             autofocus=place.first
             aria-describedby=place.described
@@ -126,8 +158,9 @@ fn brand(live: &Live) -> impl IntoView + use<> {
 }
 
 /// Short fields share a row; the text of a box stands behind it.
-const fn class(field: Field) -> &'static str {
+const fn class(field: Field, rules: &FormRules) -> &'static str {
     match field {
+        Field::Expiry if rules.expiry_lists => "field",
         Field::Expiry | Field::Cvv | Field::PostalCode | Field::BillingCity => "field half",
         Field::Consent => "field check",
         _ => "field",

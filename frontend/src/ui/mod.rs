@@ -13,6 +13,8 @@ pub use state::{Live, Seed, State, text};
 pub const ROOT: &str = "cardamom-fields";
 /// The id of the one `<form>`.
 pub const FORM: &str = "cardamom-form";
+/// How the id of the second list of a field ends.
+pub const SECOND: &str = "_year";
 /// The form's attribute that holds the browser's texts, one a line.
 pub const TEXTS: &str = "data-texts";
 /// The id of the choice between the brands of a co-badged card.

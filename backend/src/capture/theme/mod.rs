@@ -35,6 +35,8 @@ pub struct Look {
     pub picture: bool,
     /// The merchant's logo.
     pub logo: Option<Logo>,
+    /// Whether our own style is left out, so that the merchant's decides alone.
+    pub bare: bool,
 }
 
 /// `color_scheme`: one of the schemes, or as the reader's system has it.
@@ -61,6 +63,7 @@ impl Default for Look {
             labels: "above".to_owned(),
             picture: false,
             logo: None,
+            bare: false,
         }
     }
 }
@@ -100,8 +103,11 @@ impl Look {
     }
 
     /// The stylesheet of the custom properties. `data-scheme` at the root overrules the reader's system where a
-    /// form has both schemes.
+    /// form has both schemes. Without a style of ours nothing asks for them, and the scheme is the merchant's to say.
     pub fn css(&self) -> String {
+        if self.bare {
+            return String::new();
+        }
         let none = Given::default();
         let declarations = |scheme, own: &Option<Palette>| {
             own.as_ref()

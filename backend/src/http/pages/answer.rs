@@ -63,6 +63,9 @@ pub fn config(app: &App, settings: &Settings, wording: &Wording, config: &Config
         "messages": settings.messages.as_str(),
         "submit_by_message": settings.submit_by_message,
         "auto_focus": settings.auto_focus,
+        "asks_around": settings.asks_around.then(|| json!({
+            "waits": wording.get(Text::Submitting), "failed": wording.get(Text::AlertCheck),
+        })),
         "ended": config.ended,
         "insecure_navigation": is_at_home(&app.public_url),
         "result": config.result.map(|(response, request, fallback)| {
@@ -98,6 +101,7 @@ pub fn look(look: &theme::Look) -> Look {
         layout: look.layout.clone(),
         labels: look.labels.clone(),
         picture: look.picture,
+        bare: look.bare,
         logo: look.logo.as_ref().map(|logo| Logo {
             url: format!("/v1/capture/logo/{}?v={}", logo.form, logo.hash),
             width: logo.width,

@@ -23,6 +23,7 @@ pub fn scripts(settings: &Settings, response: &Value, request: &Value) -> Inline
 
 /// The document. Linked scripts come before those that stand in it.
 pub fn page(nonce: &str, settings: &Settings, wording: &Wording, scripts: &Inline) -> String {
+    let style = if settings.look.bare { "" } else { STYLE };
     html! {
         (DOCTYPE)
         html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
@@ -30,7 +31,7 @@ pub fn page(nonce: &str, settings: &Settings, wording: &Wording, scripts: &Inlin
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (wording.get(Text::Saved)) }
-                style nonce=(nonce) { (PreEscaped(settings.look.css())) (PreEscaped(STYLE)) (PreEscaped(&settings.css)) }
+                style nonce=(nonce) { (PreEscaped(settings.look.css())) (PreEscaped(style)) (PreEscaped(&settings.css)) }
             }
             body {
                 main role="status" {

@@ -63,7 +63,8 @@ impl FromRequest<Arc<App>> for FilledForm {
 fn note(content: &mut Vec<u8>, name: &str, text: &str) {
     let plain =
         Field::from_name(name).map_or_else(|| crate::vault::is_plain_name(name), |of| of != Field::Cvv);
-    if !plain || (fill::OWN.contains(&name) && name != "reference") {
+    let listed = [fill::MONTH, fill::YEAR].contains(&name);
+    if !(plain || listed) || (fill::OWN.contains(&name) && name != "reference") {
         return;
     }
     for part in [name, text] {

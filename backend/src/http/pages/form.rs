@@ -8,13 +8,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use frontend::{Face, FormPage, Notice, form_page};
 use serde_json::json;
-use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Wording};
+use shared::expiry::joined;
+use shared::{Brand, Entry, Field, FormKind, FormRules, Networks, Text, Wording, YearMonth};
 use zeroize::Zeroizing;
 
 use super::answer::{self, Config};
 use super::filled::FilledForm;
 use super::language::{Locale, choices, usable_query};
-use super::policy;
+use super::{expiry, policy};
 use crate::capture::custom::{self, Custom};
 use crate::capture::fill::{self, Filed, FillError, Filled};
 use crate::capture::forms::{self, Messages, Runner, Settings};
@@ -37,7 +38,8 @@ use crate::vault::members::NETWORK;
 /// Parameters of the card request interface's form, in any case (spec B.3). The origins are the form's own: an
 /// address may not name others.
 const BY_MESSAGE: &str = "submitWithPostMessage";
-const OTHERS: [&str; 3] = [BY_MESSAGE, "postMessageHost", "useCustomValidation"];
+const ASKS_AROUND: &str = "useCustomValidation";
+const OTHERS: [&str; 3] = [BY_MESSAGE, "postMessageHost", ASKS_AROUND];
 
 /// `GET /v1/capture/iframe/{form}`: with Basic auth the configuration, otherwise the page.
 #[utoipa::path(get, path = "/v1/capture/iframe/{form}", tag = "forms",
@@ -217,13 +219,16 @@ pub fn show(
     // The language of the address is that of the pages that follow.
     hidden.extend(params.find(LOCALE).map(|_| (LOCALE.to_owned(), wording.lang.clone())));
     let fragment = params.find("secret").is_none();
-    let by_message = params
-        .iter()
-        .any(|(name, value)| name.eq_ignore_ascii_case(BY_MESSAGE) && value.eq_ignore_ascii_case("true"));
+    let is_on = |wanted: &str| {
+        params
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case(wanted) && value.eq_ignore_ascii_case("true"))
+    };
     let mut settings = settings.clone();
-    if by_message {
+    settings.submit_by_message |= is_on(BY_MESSAGE);
+    settings.asks_around |= is_on(ASKS_AROUND);
+    if is_on(BY_MESSAGE) || is_on(ASKS_AROUND) {
         settings.messages = Messages::CardRequest;
-        settings.submit_by_message = true;
     }
     let title = shown("title").map(|title| title.chars().take(100).collect::<String>());
     let draft = Draft {
@@ -303,7 +308,7 @@ impl Draft<'_> {
             config: answer::config(app, settings, &self.wording, &config),
             hidden,
             values: self.values,
-            faces: faces(settings, &rules, &self.wording),
+            faces: faces(settings, &rules, &self.wording, app.core.now().year_month()),
             keypad: settings.force_keypad,
             errors: self.errors,
             networks: self.networks.unwrap_or(Networks::NONE),
@@ -334,8 +339,12 @@ const fn alert(status: u16) -> Text {
 }
 
 /// What the fields look like, where the merchant has a say too.
-fn faces(settings: &Settings, rules: &FormRules, wording: &Wording) -> Vec<(Field, Face)> {
-    rules.visible().map(|field| (field, face(settings, field, wording))).collect()
+fn faces(settings: &Settings, rules: &FormRules, wording: &Wording, today: YearMonth) -> Vec<(Field, Face)> {
+    let mut faces: Vec<_> = rules.visible().map(|field| (field, face(settings, field, wording))).collect();
+    for (_, face) in faces.iter_mut().filter(|(field, _)| *field == Field::Expiry) {
+        expiry::dress(face, rules, &wording.texts, today);
+    }
+    faces
 }
 
 /// What a field looks like on a form.
@@ -357,7 +366,9 @@ pub fn face(settings: &Settings, field: Field, wording: &Wording) -> Face {
             if let Some(extra) = settings.additional.get(usize::from(place)) {
                 face.name.clone_from(&extra.name);
                 let label = settings.languages.of_field(&wording.lang, &extra.name, "label");
-                face.label = Some(label.unwrap_or(&extra.label).to_owned());
+                // One that we bring ourselves has a label in every language.
+                let own = if extra.label.is_empty() { texts.get(Text::OwnerId) } else { &extra.label };
+                face.label = Some(label.unwrap_or(own).to_owned());
                 if let Some(placeholder) = &extra.placeholder {
                     face.placeholder = Some(placeholder.clone());
                 }
@@ -386,6 +397,8 @@ fn filled(form: String, sent: &FilledForm, address: String) -> Filled {
         content: sent.content(),
         additional: Vec::new(),
     };
+    let of_list = |name| sent.find(name).unwrap_or_default();
+    filled.entry.set(Field::Expiry, joined(of_list(fill::MONTH), of_list(fill::YEAR)));
     for (name, text) in sent.iter() {
         match name {
             fill::SUBMIT_ID => text.clone_into(&mut filled.submit_id),

@@ -3,6 +3,7 @@
 mod answer;
 mod custom;
 mod done;
+mod expiry;
 mod filled;
 pub mod form;
 pub mod framed;

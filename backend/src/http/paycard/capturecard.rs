@@ -8,7 +8,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use shared::Brand;
+use shared::{Brand, Expiry, Problem, YearMonth};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -47,11 +47,16 @@ const USES: u32 = 20;
         ("css" = Option<String>, Query, description = "A hosted form of the merchant whose stylesheet the page takes; other names change nothing."),
         ("nameOnCardValidation" = Option<String>, Query, description = "`NO_DIGITS`: a holder's name with digits is refused."),
         ("autoFocus" = Option<bool>, Query, description = "Whether the cursor stands in the first field when the page opens; default false."),
+        ("expirationMonths" = Option<String>, Query, description = "`names`: month and year are chosen from lists, the months by their names; `numbers`: they are typed. Default `numbers`."),
+        ("minExpiration" = Option<String>, Query, description = "`mmyyyy`: the card has to be valid until the end of that month at least."),
+        ("showOwnerId" = Option<bool>, Query, description = "Whether the identity number of the card's owner is asked for; default false."),
+        ("removeBaseCss" = Option<bool>, Query, description = "Whether our own style is left out, so that the stylesheet of `css` decides alone; default false."),
         ("creatorReference" = Option<String>, Query, description = "The card's reference."),
         ("eliminateCardDuplication" = Option<bool>, Query, description = "Whether the same number under the same reference keeps its token."),
         ("language" = Option<String>, Query, description = "The language of the page and of those that follow it; what is unknown is English."),
         ("postMessageHost" = Option<String>, Query, description = "The origin that frames the page and is told results, in the words of this interface."),
         ("submitWithPostMessage" = Option<bool>, Query, description = "Whether the framing page has the button; it needs `postMessageHost`."),
+        ("useCustomValidation" = Option<bool>, Query, description = "Whether the framing page is asked before a card is sent; it needs `postMessageHost`."),
         ("success" = Option<String>, Query, description = "Where to go afterwards, with {cardToken}, {cardType}, {cardNumber} (masked), {cvv} (true or false), {expiration}, {cardHolderName} and {threeDSecIndication} (always empty)."),
         ("failure" = Option<String>, Query, description = "Where to go after a refusal.")),
     responses((status = 200, content_type = "text/html", description = "The page."),
@@ -59,16 +64,13 @@ const USES: u32 = 20;
     security(("session" = []), ("basic" = ["capture:create"]), ("api_key" = ["capture:create"])))]
 pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> Result<Response, ApiError> {
     let caller = booker.with(&app, Scope::CaptureCreate).await?;
-    let worn = Worn {
-        brand: query.find("brand"),
-        css: query.find("css"),
-        auto_focus: query.flag("autofocus", false)?,
-        plain_names: plain_names(&query)?,
-    };
-    let (form, settings) = forms::fleeting(&app.core, caller, settings(&app, &query)?, &worn).await?;
+    let wanted = new_endpoint(&query, min_expiry(&query, app.core.now().year_month())?)?;
+    let (form, settings) =
+        forms::fleeting(&app.core, caller, settings(&app, &query)?, &worn(&query)?).await?;
     let managed = KeyAccess { user: MANAGED.to_owned(), passphrase: Zeroizing::default() };
-    let card_types = settings.brands.card_types.clone();
-    let made = endpoints::create(&app.core, caller, &managed, new_endpoint(&query, card_types)?).await?;
+    let wanted = NewEndpoint { card_types: settings.brands.card_types.clone(), ..wanted };
+    let made = endpoints::create(&app.core, caller, &managed, wanted).await?;
+    let settings = settings.on(&made.endpoint);
     // The page is answered here and not by a redirect: so its secret stands in no address.
     let mut fields = form_urlencoded::Serializer::new(String::new());
     fields.append_pair("unique_id", &made.endpoint.unique_id).append_pair("secret", &made.secret);
@@ -83,8 +85,22 @@ pub async fn open(State(app): State<Arc<App>>, booker: Booker, query: Query) -> 
     Ok(pages::form::show(&app, &opened, &settings, settings.rules(), None))
 }
 
+/// What the form has beyond the settings of all forms.
+fn worn(query: &Query) -> Result<Worn<'_>, ApiError> {
+    Ok(Worn {
+        brand: query.find("brand"),
+        css: query.find("css"),
+        auto_focus: query.flag("autofocus", false)?,
+        plain_names: plain_names(query)?,
+        expiry_lists: expiry_lists(query)?,
+        owner_id: query.flag("showownerid", false)?,
+        bare: query.flag("removebasecss", false)?,
+        asks_around: asks_around(query)?,
+    })
+}
+
 /// The endpoint takes what its form takes, also from whoever sends to it without the form.
-fn new_endpoint(query: &Query, card_types: Vec<String>) -> Result<NewEndpoint, ApiError> {
+fn new_endpoint(query: &Query, min_expiry: Option<YearMonth>) -> Result<NewEndpoint, ApiError> {
     let same = query.flag("eliminatecardduplication", false)?;
     Ok(NewEndpoint {
         ttl: Ttl::For(LIFE),
@@ -95,7 +111,8 @@ fn new_endpoint(query: &Query, card_types: Vec<String>) -> Result<NewEndpoint, A
         return_card_metadata: false,
         max_uses: Some(USES),
         webhook: None,
-        card_types,
+        card_types: Vec::new(),
+        min_expiry,
         rules: None,
     })
 }
@@ -146,6 +163,44 @@ fn plain_names(query: &Query) -> Result<bool, Invalid> {
             Err(Invalid::new("/nameOnCardValidation", "unknown", detail))
         }
     }
+}
+
+/// Whether month and year are chosen from lists.
+fn expiry_lists(query: &Query) -> Result<bool, Invalid> {
+    match query.find("expirationmonths") {
+        None => Ok(false),
+        Some(how) if how.eq_ignore_ascii_case("numbers") => Ok(false),
+        Some(how) if how.eq_ignore_ascii_case("names") => Ok(true),
+        Some(_) => {
+            let detail = "expirationMonths is numbers or names.";
+            Err(Invalid::new("/expirationMonths", "unknown", detail))
+        }
+    }
+}
+
+/// The month until which the card has to be valid at least. One that is no later than this month asks for nothing.
+fn min_expiry(query: &Query, today: YearMonth) -> Result<Option<YearMonth>, Invalid> {
+    let Some(text) = query.find("minexpiration") else { return Ok(None) };
+    let wrong = |code, detail| Invalid::new("/minExpiration", code, detail);
+    let is_plain = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let month = text.split_at_checked(2).filter(|_| is_plain);
+    let month = month.and_then(|(month, year)| Expiry::new(year.parse().ok()?, month.parse().ok()?).ok());
+    let month =
+        month.ok_or_else(|| wrong("format", "minExpiration is a month and a year, such as 052031."))?;
+    if month.check_for_form(today) == Err(Problem::TooFar) {
+        return Err(wrong("range", "No card is valid as long as minExpiration says."));
+    }
+    Ok(Some(YearMonth { year: month.year(), month: month.month() }).filter(|month| *month > today))
+}
+
+/// Whether the page around the frame is asked. There has to be one that is known.
+fn asks_around(query: &Query) -> Result<bool, ApiError> {
+    let asks = query.flag("usecustomvalidation", false)?;
+    if asks && query.find("postmessagehost").is_none() {
+        let detail = "useCustomValidation needs postMessageHost, the origin of the page that is asked.";
+        return Err(Invalid::new("/useCustomValidation", "missing", detail).into());
+    }
+    Ok(asks)
 }
 
 /// The brands that are taken, the preferred one first: of a card of two brands it is the one that is used.

@@ -25,7 +25,7 @@ pub struct ErrorBlock {
 #[derive(ToSchema)]
 #[expect(dead_code, non_snake_case, reason = "documents what is written by hand, in the interface's names")]
 pub struct BankCard {
-    /// `Type`, `Number` (masked), `NameOnCard` (masked), `ExpirationDate` with `Month` and `Year`.
+    /// `Type`, `Number` (masked), `NameOnCard` (masked), `ExpirationDate` with `Month` and `Year`, `OwnerID` (masked).
     BankCard: serde_json::Value,
 }
 
@@ -47,6 +47,8 @@ pub struct Metadata {
     ExpirationMonth: Option<i64>,
     /// Year of the expiry.
     ExpirationYear: Option<i64>,
+    /// The identity number of the card's owner, masked.
+    OwnerID: Option<String>,
     /// The card's reference.
     CreatorReference: Option<String>,
     /// When it was stored, UTC.
@@ -104,6 +106,7 @@ pub fn bank_card(card: &Card) -> Node {
             ("Number", Node::Text(masked.replace('•', "*"))),
             ("NameOnCard", Node::text(&*shown.holder)),
             ("ExpirationDate", date),
+            ("OwnerID", Node::maybe(owner_id(card))),
         ]),
     )])
 }
@@ -121,6 +124,7 @@ pub fn metadata(app: &App, caller: &Caller, found: &Paycard) -> Node {
         ("OwnerName", Node::text(&*shown.holder)),
         ("ExpirationMonth", number(|expiry| i64::from(expiry.month()))),
         ("ExpirationYear", number(|expiry| i64::from(expiry.year()))),
+        ("OwnerID", Node::maybe(owner_id(card))),
         ("CreatorReference", Node::maybe(reference)),
         ("UserID", Node::text(caller.merchant.as_str())),
         ("CreateDate", Node::Text(time(card.created_at))),
@@ -144,6 +148,11 @@ pub fn policy(terms: Option<&CvvTerms>) -> Node {
         ("DeleteCardUponCvvCleanup", Node::Flag(terms.is_some_and(|terms| terms.deletes_card))),
         ("CvvRetentionPolicyList", Node::List("CvvRetentionPolicyDestinationUsage", places.collect())),
     ])
+}
+
+/// The owner's identity number, masked, where there is one.
+fn owner_id(card: &Card) -> Option<String> {
+    Some(card.shown.owner_id.clone()).filter(|text| !text.is_empty())
 }
 
 /// The brand's name in this interface.

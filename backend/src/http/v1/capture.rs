@@ -187,6 +187,7 @@ fn new_endpoint(app: &App, params: &Params, mut body: Members) -> Result<NewEndp
         max_uses,
         webhook: body.take("webhook").map(|value| webhook(app, value)).transpose()?,
         card_types: card_types(params, &mut body)?,
+        min_expiry: None,
         rules: None,
     })
 }

@@ -182,6 +182,9 @@ pub struct EndpointShown {
     /// The card types that it takes; left out where it takes all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub card_types: Vec<String>,
+    /// The month until which its cards have to be valid at least, such as `2031-05`; left out where any will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_expiry: Option<String>,
     /// The card that it is locked to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lockdown_info: Option<LockdownInfo>,
@@ -393,6 +396,7 @@ impl From<&CaptureEndpoint> for EndpointShown {
             max_uses: endpoint.max_uses,
             disabled: endpoint.disabled_at.is_some(),
             card_types: endpoint.card_types.clone(),
+            min_expiry: endpoint.min_expiry.map(shared::YearMonth::written),
             lockdown_info: endpoint.lock.as_ref().map(Into::into),
         }
     }

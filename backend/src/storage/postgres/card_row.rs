@@ -14,7 +14,7 @@ use crate::storage::plan::Identity;
 /// The columns, in the order in which `read` takes them.
 pub const COLUMNS: &str = "id, merchant_id, mode, key_id, key_version, token, reference, fingerprint, brand, \
                            first_six, last_four, digits, expiry_year, expiry_month, holder, version, last_patch, waiting, \
-                           waiting_bytes, sealed, created_at, updated_at, network";
+                           waiting_bytes, sealed, created_at, updated_at, network, owner_id";
 
 /// A row as a record.
 pub fn read(row: &Row) -> Result<Card> {
@@ -40,6 +40,7 @@ pub fn read(row: &Row) -> Result<Card> {
             digits: row.number(11)?,
             expiry,
             holder: row.get(14)?,
+            owner_id: row.get(23)?,
         },
         version: row.number(15)?,
         last_patch: row.number(16)?,
@@ -62,7 +63,7 @@ pub async fn insert(t: &PostgresTransaction, cards: &[Card]) -> Result<u64> {
          SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::TEXT[],
              $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::TEXT[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[],
              $14::BIGINT[], $15::TEXT[], $16::BIGINT[], $17::BIGINT[], $18::BIGINT[], $19::BIGINT[],
-             $20::BYTEA[], $21::BIGINT[], $22::BIGINT[], $23::TEXT[])
+             $20::BYTEA[], $21::BIGINT[], $22::BIGINT[], $23::TEXT[], $24::TEXT[])
          ON CONFLICT (key_id, token, reference) DO NOTHING"
     );
     t.execute(
@@ -91,6 +92,7 @@ pub async fn insert(t: &PostgresTransaction, cards: &[Card]) -> Result<u64> {
             &column(cards, |card| card.created_at.millis()),
             &column(cards, |card| card.updated_at.millis()),
             &column(cards, |card| card.shown.network.map(Brand::wire)),
+            &column(cards, |card| card.shown.owner_id.as_str()),
         ],
     )
     .await
@@ -129,10 +131,10 @@ pub async fn update_counters(t: &PostgresTransaction, cards: &[Card]) -> Result<
     t.execute(
         "UPDATE card SET last_patch = n.last_patch, waiting = n.waiting, waiting_bytes = n.waiting_bytes,
              expiry_year = n.expiry_year, expiry_month = n.expiry_month, holder = n.holder,
-             updated_at = n.updated_at, network = n.network
+             updated_at = n.updated_at, network = n.network, owner_id = n.owner_id
          FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[],
-             $7::TEXT[], $8::BIGINT[], $9::TEXT[])
-             AS n (id, last_patch, waiting, waiting_bytes, expiry_year, expiry_month, holder, updated_at, network)
+             $7::TEXT[], $8::BIGINT[], $9::TEXT[], $10::TEXT[])
+             AS n (id, last_patch, waiting, waiting_bytes, expiry_year, expiry_month, holder, updated_at, network, owner_id)
          WHERE card.id = n.id",
         &[
             &column(cards, |card| card.id.as_str()),
@@ -144,6 +146,7 @@ pub async fn update_counters(t: &PostgresTransaction, cards: &[Card]) -> Result<
             &column(cards, |card| card.shown.holder.as_str()),
             &column(cards, |card| card.updated_at.millis()),
             &column(cards, |card| card.shown.network.map(Brand::wire)),
+            &column(cards, |card| card.shown.owner_id.as_str()),
         ],
     )
     .await?;

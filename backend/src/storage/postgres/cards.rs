@@ -140,7 +140,7 @@ async fn fold(t: &PostgresTransaction, card: &Card) -> Result<bool> {
     let changed = t
         .execute(
             "UPDATE card SET sealed = $1, key_version = $2, expiry_year = $3, expiry_month = $4, holder = $5,
-                 version = version + 1, waiting = 0, waiting_bytes = 0, updated_at = $6, network = $11
+                 version = version + 1, waiting = 0, waiting_bytes = 0, updated_at = $6, network = $11, owner_id = $12
              WHERE id = $7 AND merchant_id = $8 AND version = $9 AND last_patch = $10",
             &[
                 &card.sealed,
@@ -154,6 +154,7 @@ async fn fold(t: &PostgresTransaction, card: &Card) -> Result<bool> {
                 &i64::from(card.version),
                 &i64::from(card.last_patch),
                 &card.shown.network.map(shared::Brand::wire),
+                &card.shown.owner_id,
             ],
         )
         .await?;

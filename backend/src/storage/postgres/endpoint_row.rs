@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use shared::YearMonth;
 use tokio_postgres::Row;
 
 use super::rows::{Reader, column};
@@ -13,7 +14,7 @@ use crate::storage::Result;
 pub const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, algorithm, lock_token, \
                            lock_reference, reference, return_card_metadata, webhook, expires_at, max_uses, \
                            max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, \
-                           card_types, rules";
+                           card_types, rules, min_expiry";
 
 /// A row as a record.
 pub fn read(row: &Row) -> Result<CaptureEndpoint> {
@@ -43,6 +44,10 @@ pub fn read(row: &Row) -> Result<CaptureEndpoint> {
         created_at: row.time(21)?,
         card_types: row.get::<String>(22)?.split_ascii_whitespace().map(str::to_owned).collect(),
         rules: row.get(23)?,
+        min_expiry: match row.get::<Option<&str>>(24)? {
+            Some(month) => Some(YearMonth::read(month).ok_or_else(|| row.wrong("min_expiry"))?),
+            None => None,
+        },
     })
 }
 
@@ -51,7 +56,7 @@ pub async fn insert(t: &PostgresTransaction, endpoint: &CaptureEndpoint) -> Resu
     let sql = format!(
         "INSERT INTO capture_endpoint ({COLUMNS})
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-             $22, $23, $24)
+             $22, $23, $24, $25)
          ON CONFLICT DO NOTHING"
     );
     t.add(
@@ -81,6 +86,7 @@ pub async fn insert(t: &PostgresTransaction, endpoint: &CaptureEndpoint) -> Resu
             &endpoint.created_at.millis(),
             &endpoint.card_types.join(" "),
             &endpoint.rules,
+            &endpoint.min_expiry.map(YearMonth::written),
         ],
     )
     .await

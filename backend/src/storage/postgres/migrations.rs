@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (18, include_str!("../../../migrations/postgres/0018_operation_waits.sql")),
     (19, include_str!("../../../migrations/postgres/0019_waiting_transactions.sql")),
     (21, include_str!("../../../migrations/postgres/0021_operator_keys.sql")),
+    (22, include_str!("../../../migrations/postgres/0022_card_form.sql")),
 ];
 
 const ATTEMPTS: u32 = 20;

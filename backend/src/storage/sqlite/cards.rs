@@ -12,7 +12,7 @@ use crate::storage::{Cards, Page, Result, StoreError};
 
 const COLUMNS: &str = "id, merchant_id, mode, key_id, key_version, token, reference, fingerprint, brand, first_six, \
                        last_four, digits, expiry_year, expiry_month, holder, version, last_patch, waiting, waiting_bytes, \
-                       sealed, created_at, updated_at, network";
+                       sealed, created_at, updated_at, network, owner_id";
 
 #[async_trait]
 impl Cards for SqliteTransaction {
@@ -221,7 +221,7 @@ pub fn find(c: &Connection, key: &KeyId, token: &str, reference: &str) -> Result
 pub fn insert(c: &Connection, card: &Card) -> Result<bool> {
     let mut statement = c.prepare_cached(&format!(
         "INSERT INTO card ({COLUMNS})
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)
          ON CONFLICT (key_id, token, reference) DO NOTHING"
     ))?;
     let added = statement.execute(params![
@@ -248,6 +248,7 @@ pub fn insert(c: &Connection, card: &Card) -> Result<bool> {
         card.created_at.millis(),
         card.updated_at.millis(),
         card.shown.network.map(Brand::wire),
+        card.shown.owner_id,
     ])?;
     Ok(added == 1)
 }
@@ -271,7 +272,7 @@ pub fn add_patch(c: &Connection, patch: &Patch) -> Result<()> {
 pub fn update_counters(c: &Connection, card: &Card) -> Result<()> {
     c.prepare_cached(
         "UPDATE card SET last_patch = ?2, waiting = ?3, waiting_bytes = ?4, expiry_year = ?5, expiry_month = ?6,
-             holder = ?7, updated_at = ?8, network = ?9 WHERE id = ?1",
+             holder = ?7, updated_at = ?8, network = ?9, owner_id = ?10 WHERE id = ?1",
     )?
     .execute(params![
         card.id.as_str(),
@@ -283,6 +284,7 @@ pub fn update_counters(c: &Connection, card: &Card) -> Result<()> {
         card.shown.holder,
         card.updated_at.millis(),
         card.shown.network.map(Brand::wire),
+        card.shown.owner_id,
     ])?;
     Ok(())
 }
@@ -308,7 +310,7 @@ pub fn put_cvv(c: &Connection, cvv: &CvvRecord) -> Result<()> {
 fn fold(c: &Connection, card: &Card) -> Result<bool> {
     let changed = c.execute(
         "UPDATE card SET sealed = ?1, key_version = ?2, expiry_year = ?3, expiry_month = ?4, holder = ?5,
-             version = version + 1, waiting = 0, waiting_bytes = 0, updated_at = ?6, network = ?11
+             version = version + 1, waiting = 0, waiting_bytes = 0, updated_at = ?6, network = ?11, owner_id = ?12
          WHERE id = ?7 AND merchant_id = ?8 AND version = ?9 AND last_patch = ?10",
         params![
             card.sealed,
@@ -322,6 +324,7 @@ fn fold(c: &Connection, card: &Card) -> Result<bool> {
             card.version,
             card.last_patch,
             card.shown.network.map(Brand::wire),
+            card.shown.owner_id,
         ],
     )?;
     if changed == 1 {
@@ -384,6 +387,7 @@ fn card(row: &Row<'_>) -> Result<Card> {
             digits: row.get(11)?,
             expiry,
             holder: row.get(14)?,
+            owner_id: row.get(23)?,
         },
         version: row.get(15)?,
         last_patch: row.get(16)?,

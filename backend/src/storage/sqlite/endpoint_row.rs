@@ -1,16 +1,17 @@
 //! The row of a capture endpoint: read and written by calls of its owner and by capture batches.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use shared::YearMonth;
 
 use super::merchants::mode;
 use crate::model::{CaptureEndpoint, EndpointId, KeyId, Lock, MerchantId, Timestamp};
-use crate::storage::Result;
+use crate::storage::{Result, StoreError};
 
 /// The columns, in the order in which `read` takes them.
 pub const COLUMNS: &str = "id, unique_id, merchant_id, mode, key_id, key_name, secret_hash, algorithm, lock_token, \
                            lock_reference, reference, return_card_metadata, webhook, expires_at, max_uses, \
                            max_per_minute, uses, window_minute, window_uses, refused, disabled_at, created_at, \
-                           card_types, rules";
+                           card_types, rules, min_expiry";
 
 /// A row as a record.
 pub fn read(row: &Row<'_>) -> Result<CaptureEndpoint> {
@@ -42,14 +43,19 @@ pub fn read(row: &Row<'_>) -> Result<CaptureEndpoint> {
         created_at: Timestamp::from_millis(row.get(21)?),
         card_types: row.get::<_, String>(22)?.split_ascii_whitespace().map(str::to_owned).collect(),
         rules: row.get(23)?,
+        min_expiry: row.get::<_, Option<String>>(24)?.map(|month| read_month(&month)).transpose()?,
     })
+}
+
+fn read_month(text: &str) -> Result<YearMonth> {
+    YearMonth::read(text).ok_or(StoreError::Inconsistent { table: "capture_endpoint", what: "min_expiry" })
 }
 
 /// Adds a row.
 pub fn insert(c: &Connection, endpoint: &CaptureEndpoint) -> Result<()> {
     let sql = format!(
         "INSERT INTO capture_endpoint ({COLUMNS})
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)"
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)"
     );
     c.execute(
         &sql,
@@ -78,6 +84,7 @@ pub fn insert(c: &Connection, endpoint: &CaptureEndpoint) -> Result<()> {
             endpoint.created_at.millis(),
             endpoint.card_types.join(" "),
             endpoint.rules,
+            endpoint.min_expiry.map(YearMonth::written),
         ],
     )?;
     Ok(())

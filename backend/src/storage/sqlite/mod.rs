@@ -60,6 +60,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (18, include_str!("../../../migrations/sqlite/0018_operation_waits.sql")),
     (19, include_str!("../../../migrations/sqlite/0019_waiting_transactions.sql")),
     (21, include_str!("../../../migrations/sqlite/0021_operator_keys.sql")),
+    (22, include_str!("../../../migrations/sqlite/0022_card_form.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
