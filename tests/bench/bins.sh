@@ -51,6 +51,8 @@ import() {
 # serving FOLDER: starts a server, waits until it has read the table, and leaves its memory in `size`, the table's in
 # `table`
 serving() {
+  # Nothing of the server before.
+  : >"$work/log"
   "$CARDAMOM_BIN" serve --listen 127.0.0.1:0 --log info --data-dir "$1" >"$work/log" 2>&1 &
   run=$!
   until grep -q "loaded the table of issuers" "$work/log"; do

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { assertAccessible, assertFits } from "./lib/axe.mjs";
 import * as b from "./lib/browser.mjs";
 import { startCardamom } from "./lib/cardamom.mjs";
-import { startShop } from "./lib/sites.mjs";
+import { startPages, startShop } from "./lib/sites.mjs";
 
 const CARD = { card_number: "4111111111111111", card_holder: "Ada Lovelace", card_expiry: "06-2031", order: "A 17" };
 const SHOWN = "4111 1111 1111 1111";
@@ -87,6 +87,26 @@ test("what is handed out opens the page and reads nothing by the API", async () 
   const read = (secret) => fetch(server.url + made.url, { headers: { "x-retrieve-secret": secret } });
   assert.equal((await read(hash.replace("#secret=", ""))).status, 403);
   assert.equal((await (await read(made.secret)).json()).card_number, CARD.card_number);
+});
+
+test("the document for who asks for HTML shows the card in a frame of ours, on anybody's site", async () => {
+  const { token } = await merchant.call("POST", "/v1/vault?user=managed&algorithm=random", CARD);
+  const answer = await fetch(`${server.url}/v1/retrieve?user=managed&token=${token}`, {
+    method: "POST",
+    headers: { authorization: merchant.login, accept: "text/html" },
+  });
+  const document = await answer.text();
+  const site = await startPages(() => document);
+  await b.withPage(browser, async (tab, { log }) => {
+    await tab.goto(site.url);
+    const framed = tab.frameLocator("iframe");
+    await number(framed).filter({ hasText: "411111••••••1111" }).waitFor();
+    await button(framed).click();
+    await number(framed).filter({ hasText: SHOWN }).waitFor();
+    assert.ok(!(await tab.locator("body").textContent()).includes("1111"), "out of reach of the site around it");
+    assert.deepEqual(log.filter((line) => /411111|Content Security/.test(line)), []);
+  });
+  await site.stop();
 });
 
 test("values are copied as they are stored", async () => {

@@ -69,13 +69,13 @@ fn document(nonce: &str, wording: &Wording, title: &str, address: &str) -> Strin
                 title { (title) }
                 style nonce=(nonce) { (PreEscaped(STYLE)) }
             }
-            body { iframe src=(address) title=(title) allow="clipboard-write" referrerpolicy="no-referrer" {} }
+            body { main { iframe src=(address) title=(title) allow="clipboard-write" referrerpolicy="no-referrer" {} } }
         }
     }
     .into_string()
 }
 
-const STYLE: &str = "html,body{margin:0;height:100%}iframe{display:block;width:100%;height:100%;border:0}";
+const STYLE: &str = "html,body,main{margin:0;height:100%}iframe{display:block;width:100%;height:100%;border:0}";
 
 #[cfg(test)]
 mod tests {
