@@ -17,7 +17,7 @@ const CHALLENGE: u16 = 503;
 /// first generation name the address in the form that they send the payer with.
 pub fn return_url(call: &Call<'_>) -> Option<String> {
     let is_wanted = matches!(call.request.text("tds", "action"), "ENQUIRE" | "SCA");
-    is_wanted.then(|| call.request.deep("tds", "merchant", "challenge_url").to_owned())
+    is_wanted.then(|| call.request.text("tds.merchant", "challenge_url").to_owned())
 }
 
 /// Tells where the payer has to go: `url`, and the fields of the form by their names in lower case.

@@ -11,7 +11,7 @@ use super::request::Request;
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::CryptoError;
-use crate::gateways::Payer;
+use crate::gateways::{Address, Payer};
 use crate::model::TransactionId;
 use crate::storage::Transaction;
 use crate::vault::personal;
@@ -67,11 +67,21 @@ impl Person {
     /// What a gateway is told of the payer.
     pub fn payer(&self) -> Payer {
         let names = [self.text("customer_fname"), self.text("customer_lname")];
-        let name = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
+        let name = together(&names);
+        let own = |name: &str| self.text(name).to_owned();
         Payer {
-            ip: self.text("customer_ipaddress").to_owned(),
-            name: if name.is_empty() { self.text("cardholder_name").to_owned() } else { name },
-            email: self.text("billing_email").to_owned(),
+            ip: own("customer_ipaddress"),
+            name: if name.is_empty() { own("cardholder_name") } else { name },
+            email: own("billing_email"),
+            phone: together(&[self.text("billing_phone_code"), self.text("billing_phone")]),
+            address: Address {
+                street: own("billing_street"),
+                street2: own("billing_street2"),
+                city: own("billing_city"),
+                state: own("billing_state"),
+                zip: own("billing_zipcode"),
+                country: own("billing_country_code_iso2"),
+            },
             browser: Vec::new(),
         }
     }
@@ -105,6 +115,11 @@ impl Person {
         let text = personal::open(core, transaction, caller, (KIND, token.as_str()), sealed).await?;
         Ok(Self(serde_json::from_slice(&text).map_err(|_| CryptoError::Open)?))
     }
+}
+
+/// What is there of several texts, with a space between.
+fn together(texts: &[&str]) -> String {
+    texts.iter().copied().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl Drop for Person {
