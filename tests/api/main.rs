@@ -116,6 +116,7 @@ mod transaction_money;
 mod transaction_payer;
 mod transaction_queries;
 mod transaction_quirks;
+mod transaction_returns;
 mod transaction_settings;
 mod transaction_tables;
 mod transaction_trust;

@@ -6,8 +6,7 @@ use super::run::Call;
 use super::{TransactionError, outcome};
 use crate::gateways::Challenge;
 use crate::json::{Members, Value};
-use crate::model::TransactionState;
-use crate::operations;
+use crate::model::{Subscription, TransactionState};
 
 /// The answer that sends the payer by the first generation of 3-D Secure, and by the second.
 const ENROLLED: u16 = 501;
@@ -43,10 +42,12 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
     let number = call.text("original_transaction_id").to_owned();
     let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number).await?;
     let row = row.filter(|row| row.kind.is_authorisation()).ok_or_else(Call::unknown_original)?;
-    if let (TransactionState::Open, Some(card)) = (row.state, &row.card)
-        && operations::is_switched_off(&mut *transaction, &caller.merchant, card).await?
+    // What was begun by a token ends with it.
+    if row.state == TransactionState::Open
+        && !matches!(row.subscription, None | Some(Subscription::Init))
+        && transaction.find_token(caller.merchant.clone(), caller.mode, row.token.clone()).await?.is_none()
     {
-        return Err(disabled(call));
+        return Err(Call::unknown_original());
     }
     let operation = row.operation.clone().ok_or_else(Call::unknown_original)?;
     let operation = transaction.find_operation(caller.merchant.clone(), operation).await?;
@@ -57,7 +58,9 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
         .map(|(name, member)| (name.to_owned(), call.request.text("tds", member).to_owned()))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    let settled = call.operations.complete(operation, &returned).await?;
+    let completed = call.operations.complete(operation, &returned).await;
+    let settled =
+        completed.map_err(|error| if error.is_switched_off() { disabled(call) } else { error.into() })?;
     outcome::reply(call, &row.number, &settled).await
 }
 
