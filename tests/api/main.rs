@@ -121,6 +121,7 @@ mod transaction_settings;
 mod transaction_tables;
 mod transaction_trust;
 mod transactions;
+mod updater;
 mod updater_program;
 mod vault;
 mod verify;
