@@ -6,8 +6,8 @@ use backend::storage::Page;
 use backend::transactions::hash;
 use serde_json::{Value, json};
 
-use crate::app::{NUMBER, TestApp, text};
-use crate::company::{Shop, card, code};
+use crate::app::{NUMBER, OTHER_NUMBER, TestApp, text};
+use crate::company::{Shop, card, code, stored_cards, vault_card};
 use crate::invoices::{BAD, local};
 use crate::receiver::Receiver;
 
@@ -17,6 +17,7 @@ on_both_engines! {
     what_was_answered_is_not_told_again,
     what_is_not_taken_is_told_every_ten_minutes_for_an_hour,
     what_is_taken_late_is_told_no_more,
+    a_card_is_replaced_when_the_approval_is_learnt,
 }
 
 async fn learn(app: &TestApp) {
@@ -161,4 +162,33 @@ async fn what_is_taken_late_is_told_no_more(app: TestApp) {
         app.clock.pass(NEARLY + REST);
         assert_eq!((app.deliver().await, receiver.calls().len()), (comes, attempts));
     }
+}
+
+async fn a_card_is_replaced_when_the_approval_is_learnt(app: TestApp) {
+    let shop = Shop::of(&app);
+    let token = shop.good_token(&app).await;
+    let behind = async || {
+        let found = shop.query(&app, "TRANSACTION_ID", "transaction_id", &token).await;
+        text(&found["transactions"][0]["card_token"])
+    };
+    let first = behind().await;
+    let update = json!({ "subscription_type": "UPDATE_BILLING", "original_transaction_id": token });
+    // Never heard of; refused, which is learnt later; approved, which is learnt later.
+    for (fault, number, expiry, is_replaced) in [
+        (Fault::NotHeard, OTHER_NUMBER, "072032", false),
+        (Fault::Lost, BAD, "052029", false),
+        (Fault::Lost, OTHER_NUMBER, "072032", true),
+    ] {
+        app.app.sandbox.faults().order(fault);
+        let pending = shop.authorise(&app, "AUTH_CAPTURE", update.clone(), card(number, expiry)).await;
+        assert_eq!(code(&pending), "11", "{pending}");
+        assert_eq!(behind().await, first, "nothing is known yet");
+        assert_eq!(stored_cards(&app).await, 2, "the new one waits beside it");
+        app.clock.pass(10);
+        app.app.operations.inquire_due().await;
+        assert_eq!(behind().await != first, is_replaced);
+        assert_eq!(stored_cards(&app).await, 1, "one of both is gone");
+        assert_eq!(code(&shop.rebill(&app, &token).await), "1");
+    }
+    assert_eq!(vault_card(&app, &behind().await).await["card_number"], OTHER_NUMBER);
 }

@@ -19,6 +19,7 @@ on_both_engines! {
     what_a_charge_brings_itself_is_not_kept,
     a_replaced_card_brings_its_data_after_approval_only,
     a_renamed_holder_is_renamed_on_the_card,
+    facts_about_the_browser_reach_the_gateway,
 }
 
 /// The simulator, and what it was told before it answered.
@@ -256,4 +257,50 @@ async fn a_renamed_holder_is_renamed_on_the_card(app: TestApp) {
     app.test_mode.post(&target, changed).await.ok();
     assert_eq!(code(&shop.rebill(&app, &token).await), "1");
     assert_eq!(recorder.newest().holder, "Augusta King");
+}
+
+async fn facts_about_the_browser_reach_the_gateway(app: TestApp) {
+    let (shop, recorder) = open(&app);
+    let send = async |browser: Value| {
+        let transaction = json!({
+            "merchant_order_id": crate::company::order(), "transaction_type": "AUTH_CAPTURE", "amount": "10.00",
+            "currency_code_iso3": "GBP",
+        });
+        let billing = json!({ "cardnumber": NUMBER, "cardexp": "062031" });
+        let tds = json!({ "action": "SCA", "browser_data": browser });
+        shop.transact(&app, transaction, json!({ "billing": billing, "tds": tds })).await
+    };
+    let whole = json!({
+        "accept_header": "text/html", "ip": "192.0.2.9", "java_enabled": false, "javascript_enabled": "TRUE",
+        "language": "en-GB", "screen_height": "1080", "screen_width": 1920,
+        "challenge_window_size": "WINDOWED_600X400", "timezone": -120, "user_agent": "Mozilla/5.0 (X11)",
+        "color_depth": "TWENTY_FOUR_BITS",
+    });
+    assert_eq!(code(&send(whole.clone()).await), "1");
+    let told = recorder.newest().payer;
+    assert_eq!(told.ip, "192.0.2.9");
+    let facts: Vec<_> = told.browser.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(
+        facts,
+        [
+            ("browser_accept_header", "text/html"),
+            ("browser_color_depth", "24"),
+            ("browser_java_enabled", "false"),
+            ("browser_javascript_enabled", "true"),
+            ("browser_language", "en-GB"),
+            ("browser_screen_height", "1080"),
+            ("browser_screen_width", "1920"),
+            ("browser_tz", "-120"),
+            ("browser_user_agent", "Mozilla/5.0 (X11)"),
+            ("window_width", "600"),
+            ("window_height", "400"),
+        ]
+    );
+    for (name, unfit) in [("screen_width", json!("wide")), ("user_agent", json!(NUMBER)), ("ip", json!({}))] {
+        let mut browser = whole.clone();
+        browser[name] = unfit;
+        crate::company::refused(&send(browser).await, "102", name);
+    }
+    assert_eq!(code(&send(json!("")).await), "1");
+    assert!(recorder.newest().payer.browser.is_empty());
 }

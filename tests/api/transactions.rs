@@ -25,6 +25,7 @@ on_both_engines! {
     a_card_is_replaced_after_approval_only,
     merchants_have_their_own_tokens,
     addresses_can_be_listed,
+    every_action_has_a_number_of_its_own,
 }
 
 fn without(mut answer: Value, names: &[&str]) -> Value {
@@ -476,4 +477,28 @@ async fn addresses_can_be_listed(app: TestApp) {
     assert_eq!(app.test_mode.get("/v1/gateway/company").await.ok(), shown);
     let live: CompanyCredentials = app.new_merchant("Other", Scopes::usual()).await.live.company;
     assert_ne!(live.id, shop.id);
+}
+
+async fn every_action_has_a_number_of_its_own(app: TestApp) {
+    let shop = Shop::of(&app);
+    let token = shop.good_token(&app).await;
+    let mut numbers = vec![token.clone()];
+    for _ in 0..8 {
+        for part in ["UPDATE_BILLING", "DISABLE", "ENABLE"] {
+            numbers.push(text(&shop.manage(&app, part, &token, json!({})).await["transaction_id"]));
+        }
+        numbers.push(text(&shop.rebill(&app, &token).await["transaction_id"]));
+    }
+    for number in &numbers {
+        // A client that writes it as a number loses nothing of it.
+        assert!(number.len() == 10 && number.parse::<u64>().unwrap() >= 1_000_000_000, "{number}");
+    }
+    let mut sorted = numbers.clone();
+    sorted.sort();
+    assert_ne!(sorted, numbers, "no counter");
+    sorted.dedup();
+    assert_eq!(sorted.len(), numbers.len());
+    let near =
+        sorted.windows(2).filter(|two| two[1].parse::<u64>().unwrap() - two[0].parse::<u64>().unwrap() == 1);
+    assert_eq!(near.count(), 0);
 }

@@ -145,11 +145,22 @@ pub const TABLE: &[Row] = &[
     row("tds", "cres", Form::Opaque, (1, 16_384)),
     row("tds", "md", Form::Opaque, (1, 1_024)),
     row("tds.merchant", "challenge_url", Form::Page, (1, 2_000)),
+    row("tds.browser_data", "accept_header", Form::Text, (1, 2_048)),
+    row("tds.browser_data", "ip", Form::Text, (2, 45)),
+    row("tds.browser_data", "java_enabled", Form::Name, (1, 5)),
+    row("tds.browser_data", "javascript_enabled", Form::Name, (1, 5)),
+    row("tds.browser_data", "language", Form::Text, (1, 100)),
+    row("tds.browser_data", "screen_height", Form::Digits, (1, 6)),
+    row("tds.browser_data", "screen_width", Form::Digits, (1, 6)),
+    row("tds.browser_data", "challenge_window_size", Form::Name, (1, 20)),
+    row("tds.browser_data", "timezone", Form::Name, (1, 5)),
+    row("tds.browser_data", "user_agent", Form::Text, (1, 2_048)),
+    row("tds.browser_data", "color_depth", Form::Name, (1, 20)),
 ];
 
 /// Objects of the envelope; anything else under their names is refused.
-const OBJECTS: [&str; 7] =
-    ["transaction", "customer", "billing", "shipping", "mcc6012", "tds", "tds.merchant"];
+const OBJECTS: [&str; 8] =
+    ["transaction", "customer", "billing", "shipping", "mcc6012", "tds", "tds.merchant", "tds.browser_data"];
 
 /// A refused parameter: the code to answer, and the name.
 #[derive(Clone, Debug, PartialEq, Eq)]

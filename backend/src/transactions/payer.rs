@@ -2,9 +2,10 @@
 
 use super::manage::disabled;
 use super::reply::Reply;
+use super::request::Request;
 use super::run::Call;
 use super::{TransactionError, outcome};
-use crate::gateways::Challenge;
+use crate::gateways::{Challenge, Payer};
 use crate::json::{Members, Value};
 use crate::model::{Subscription, TransactionState};
 
@@ -17,6 +18,61 @@ const CHALLENGE: u16 = 503;
 pub fn return_url(call: &Call<'_>) -> Option<String> {
     let is_wanted = matches!(call.request.text("tds", "action"), "ENQUIRE" | "SCA");
     is_wanted.then(|| call.request.text("tds.merchant", "challenge_url").to_owned())
+}
+
+/// The member of `tds` with facts about the payer's browser.
+const BROWSER: &str = "tds.browser_data";
+/// Their names, and those that gateways know them by (spec B.5, `browser_info`).
+const FACTS: [(&str, &str); 9] = [
+    ("accept_header", "browser_accept_header"),
+    ("color_depth", "browser_color_depth"),
+    ("java_enabled", "browser_java_enabled"),
+    ("javascript_enabled", "browser_javascript_enabled"),
+    ("language", "browser_language"),
+    ("screen_height", "browser_screen_height"),
+    ("screen_width", "browser_screen_width"),
+    ("timezone", "browser_tz"),
+    ("user_agent", "browser_user_agent"),
+];
+/// Bits of a colour in words.
+const DEPTHS: [(&str, &str); 8] = [
+    ("ONE_BIT", "1"),
+    ("FOUR_BITS", "4"),
+    ("EIGHT_BITS", "8"),
+    ("FIFTEEN_BITS", "15"),
+    ("SIXTEEN_BITS", "16"),
+    ("TWENTY_FOUR_BITS", "24"),
+    ("THIRTY_TWO_BITS", "32"),
+    ("FORTY_EIGHT_BITS", "48"),
+];
+
+/// What is known of a payer, with what a request says of the browser.
+pub fn with_browser(payer: Payer, request: &Request) -> Payer {
+    let told = |name| request.text(BROWSER, name);
+    let mut browser: Vec<(String, String)> = FACTS
+        .into_iter()
+        .map(|(name, known)| (known.to_owned(), fact(name, told(name)).to_owned()))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    let window = told("challenge_window_size").strip_prefix("WINDOWED_");
+    if let Some((width, height)) = window.and_then(|window| window.split_once('X')) {
+        browser.push(("window_width".to_owned(), width.to_owned()));
+        browser.push(("window_height".to_owned(), height.to_owned()));
+    }
+    let ip = if payer.ip.is_empty() { told("ip").to_owned() } else { payer.ip };
+    Payer { ip, browser, ..payer }
+}
+
+/// A fact in the words of gateways.
+fn fact<'t>(name: &str, text: &'t str) -> &'t str {
+    match name {
+        "color_depth" => DEPTHS.into_iter().find(|(word, _)| *word == text).map_or(text, |(_, bits)| bits),
+        "java_enabled" | "javascript_enabled" if !text.is_empty() => {
+            let is_set = ["1", "true", "yes"].iter().any(|word| text.eq_ignore_ascii_case(word));
+            if is_set { "true" } else { "false" }
+        }
+        _ => text,
+    }
 }
 
 /// Tells where the payer has to go: `url`, and the fields of the form by their names in lower case.

@@ -152,6 +152,33 @@ mod tests {
         assert_eq!(known.payer().name, "King");
     }
 
+    /// Billing, shipping, customer and 6012, row by row.
+    #[test]
+    fn every_personal_parameter_is_kept_and_replaced_by_itself() {
+        let told =
+            |name: &str, object: &str, value: &str| person(&serde_json::json!({ object: { name: value } }));
+        let mut known = Person::default();
+        let rows: Vec<_> = TABLE.iter().filter(|row| row.personal).collect();
+        for row in &rows {
+            known.merge(&told(row.name, row.object, "old"));
+        }
+        let expect = |known: &Person, newer: usize| {
+            for (place, row) in rows.iter().enumerate() {
+                let expected = if place < newer { "new" } else { "old" };
+                assert_eq!(known.text(row.name), expected, "{} of {}", row.name, row.object);
+            }
+        };
+        expect(&known, 0);
+        for (place, row) in rows.iter().enumerate() {
+            known.merge(&told(row.name, row.object, "new"));
+            known.merge(&told(row.name, row.object, ""));
+            expect(&known, place + 1);
+        }
+        for object in ["billing", "shipping", "customer", "mcc6012"] {
+            assert!(rows.iter().any(|row| row.object == object), "{object}");
+        }
+    }
+
     #[test]
     fn an_account_needs_its_neighbours() {
         let mut known = person(&serde_json::json!({ "mcc6012": { "account_number": "1234567890" } }));
