@@ -42,8 +42,10 @@ async fn a_merchant_is_made_beside_a_running_server_and_may_call_at_once() {
             .iter()
             .all(|name| made[*name] == made["test"][*name] && made[*name] != made["live_company"][*name])
     );
-    assert!((10..=30).contains(&made["company_pass"].as_str().unwrap().len()));
-    assert!((1..=30).contains(&made["company_hashcode"].as_str().unwrap().len()));
+    for (name, lengths) in [("company_pass", 10..=30), ("company_hashcode", 1..=30)] {
+        let value = text(&made[name]);
+        assert!(lengths.contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    }
     for credentials in [&made, &made["test"]] {
         let basic =
             server.anonymous().with_basic(&text(&credentials["user"]), &text(&credentials["password"]));

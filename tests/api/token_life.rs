@@ -21,9 +21,9 @@ use tokio::sync::Notify;
 use crate::app::{ALL, Endpoint, NUMBER, OTHER_NUMBER, TestApp, text};
 use crate::client::Call;
 use crate::company::{Shop, card, code, order, refused, stored_cards, vault_card};
-use crate::invoices::refusal;
+use crate::invoices::{refusal, sell};
 use crate::receiver::Receiver;
-use crate::switched_off::paid_by;
+use crate::switched_off::{paid_by, paid_by_later};
 
 /// The cards of the updater's table.
 const VISA: &str = "4000011180138710";
@@ -54,11 +54,11 @@ fn local(settings: &mut backend::config::Settings) {
 }
 
 /// What the token's own query shows.
-async fn shown(shop: &Shop, app: &TestApp, token: &str) -> Value {
+pub async fn shown(shop: &Shop, app: &TestApp, token: &str) -> Value {
     shop.query(app, "TRANSACTION_ID", "transaction_id", token).await["transactions"][0].clone()
 }
 
-async fn reuse(shop: &Shop, app: &TestApp, token: &str, billing: Value) -> Value {
+pub async fn reuse(shop: &Shop, app: &TestApp, token: &str, billing: Value) -> Value {
     let reuse = json!({ "subscription_type": "REUSE", "original_transaction_id": token });
     shop.authorise(app, "AUTH_CAPTURE", reuse, billing).await
 }
@@ -69,7 +69,7 @@ async fn replace(shop: &Shop, app: &TestApp, token: &str, number: &str, expiry: 
     shop.authorise(app, "AUTH_ONLY", update, card(number, expiry)).await
 }
 
-async fn ask(shop: &Shop, app: &TestApp, token: &str) -> Value {
+pub async fn ask(shop: &Shop, app: &TestApp, token: &str) -> Value {
     let transaction = json!({ "transaction_type": "ACCOUNT_UPDATER", "original_transaction_id": token });
     shop.transact(app, transaction, json!({})).await
 }
@@ -131,11 +131,22 @@ async fn one_card_lives_on_all_surfaces(app: TestApp) {
     let now = shown(&shop, &app, &token).await;
     let card = vault_card(&app, &text(&now["card_token"])).await;
     assert_eq!(card["card_number"], NUMBER, "the scheme's newer number");
-    // Deleted in the vault: refused everywhere.
+    // Deleted in the vault: refused everywhere, what was begun before included.
     let last = text(&now["card_token"]);
     paid_by(&app, "renewed", &last).await.is(201);
-    app.test_mode.delete(&format!("/v1/vault?user=managed&token={last}&reference=")).await.ok();
+    let early = paid_by_later(&app, "early", &last).await;
+    let locked = Endpoint::create(&app.test_mode, &format!("&token={last}&reference=")).await;
+    let target = format!("/v1/vault?user=managed&token={last}&reference=");
+    app.test_mode.delete(&target).await.ok();
+    app.test_mode.get(&target).await.refused(404, "not_found");
+    locked.capture(json!({ "cvv": "123" })).await.refused(404, "not_found");
+    let sold = sell(&app, &early, json!({})).await;
+    assert_eq!(refusal(&sold).1, "unknown", "{}", sold.text());
+    assert_ne!(crate::invoices::shown(&app, &early).await["status"], json!("processed"));
     assert_eq!(refusal(&paid_by(&app, "deleted", &last).await).1, "unknown");
+    let init = json!({ "subscription_type": "INIT", "amount": "0" });
+    let again = shop.authorise(&app, "AUTH_ONLY", init, json!({ "card_token": last })).await;
+    refused(&again, "102", "card_token");
     refused(&shop.rebill(&app, &token).await, "102", "original_transaction_id");
     refused(&reuse(&shop, &app, &token, json!({})).await, "102", "original_transaction_id");
     refused(&replace(&shop, &app, &token, OTHER_NUMBER, "072032").await, "102", "original_transaction_id");
@@ -395,7 +406,7 @@ async fn an_update_is_asked_for_and_told(app: TestApp) {
 }
 
 /// A token of a card whose charges are refused, which no INIT would make.
-async fn bad_token(app: &TestApp, expiry: &str) -> String {
+pub async fn bad_token(app: &TestApp, expiry: &str) -> String {
     let body = json!({ "card_number": "4302912837020000", "card_expiry": expiry });
     let vault = text(&app.test_mode.post("/v1/vault?user=managed", body).await.ok()["token"]);
     let mut transaction = app.app.core.store.begin().await.unwrap();
@@ -426,7 +437,7 @@ fn token_of(app: &TestApp, number: &str, card: backend::model::CardId) -> Gatewa
     }
 }
 
-async fn history(app: &TestApp, token: &str) -> Vec<(UpdateCause, UpdateState)> {
+pub async fn history(app: &TestApp, token: &str) -> Vec<(UpdateCause, UpdateState)> {
     let mut transaction = app.app.core.store.read().await.unwrap();
     let updates = transaction.list_updates(app.id.clone(), Mode::Test, token.to_owned(), 100).await.unwrap();
     updates.iter().map(|update| (update.cause, update.state)).collect()

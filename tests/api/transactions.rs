@@ -2,23 +2,20 @@
 
 use backend::access::company::CompanyCredentials;
 use backend::model::Scopes;
-use backend::transactions::params::{Form, Need, Row, TABLE};
 use serde_json::{Value, json};
 
 use crate::app::{NUMBER, OTHER_NUMBER, TestApp, text};
 use crate::client::Call;
 use crate::company::{Shop, card, code, object, order, refused, stored_cards, vault_card};
+use crate::transaction_tables::whole;
 
 on_both_engines! {
     the_seeds_requests_are_answered_member_by_member,
-    the_seeds_tables_hold,
-    every_row_of_the_table_is_told_by_its_name,
     unknown_types_are_told_before_the_signature,
     wrong_credentials_are_refused,
     what_is_no_json_is_answered_and_signed,
     a_request_is_taken_once,
     timestamps_have_a_window,
-    quirks_of_clients_are_survived,
     an_order_is_authorised_once,
     two_at_once_make_one_authorisation,
     a_decline_leaves_nothing_behind,
@@ -27,8 +24,8 @@ on_both_engines! {
     a_card_of_the_vault_becomes_a_token,
     a_card_is_replaced_after_approval_only,
     merchants_have_their_own_tokens,
-    queries_tell_what_became_of_things,
     addresses_can_be_listed,
+    every_action_has_a_number_of_its_own,
 }
 
 fn without(mut answer: Value, names: &[&str]) -> Value {
@@ -116,133 +113,6 @@ async fn the_seeds_requests_are_answered_member_by_member(app: TestApp) {
     let audit = app.audit().await;
     let told = |action: &str| audit.iter().filter(|entry| entry.action == action).count();
     assert_eq!((told("token.update"), told("token.disable"), told("token.enable")), (1, 2, 2));
-}
-
-/// Seed 003, the tables of parameters: name, whether it is required, values within and out of format and length.
-async fn the_seeds_tables_hold(app: TestApp) {
-    let shop = Shop::of(&app);
-    let long = |letter: &str, length: usize| letter.repeat(length);
-    let words = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let rows = [
-        ("timestamp", true, words(&["20170612200234"]), words(&["201706122002341", "2017061220023a"])),
-        ("company_id", true, words(&["1", &long("1", 11)]), words(&[&long("1", 12), "a"])),
-        (
-            "company_pass",
-            true,
-            words(&["azAZ091234", &long("a", 30)]),
-            words(&[&long("a", 9), &long("a", 31), "password-1"]),
-        ),
-        ("company_mid_id", false, words(&["1", &long("1", 11)]), words(&[&long("1", 12), "a"])),
-        (
-            "request_hash",
-            true,
-            words(&[&long("0", 64), &format!("azAZ_-{}", long("0", 58))]),
-            words(&[&long("0", 63), &long("0", 65), &format!("+{}", long("0", 63))]),
-        ),
-        (
-            "merchant_order_id",
-            false,
-            words(&["a", &format!("azAZ09_-{}", long("a", 42))]),
-            words(&[&long("a", 51), "a b"]),
-        ),
-        ("transaction_type", true, words(&["SUBSCRIPTION_MANAGE", "a", &long("a", 20)]), Vec::new()),
-        ("original_transaction_id", true, words(&["1", &long("1", 10)]), words(&[&long("1", 11), "a"])),
-        (
-            "subscription_type",
-            false,
-            words(&["ENABLE", "DISABLE", "UPDATE_BILLING"]),
-            words(&["abc", &long("a", 15), "ENABLE1"]),
-        ),
-    ];
-    for (name, is_required, within, out) in rows {
-        let sent = async |value: Value| {
-            let transaction = json!({
-                "merchant_order_id": order(), "transaction_type": "SUBSCRIPTION_MANAGE",
-                "original_transaction_id": "1234567", "subscription_type": "DISABLE",
-            });
-            let mut body = shop.envelope(&app, transaction, json!({ "request_hash": "0".repeat(64) }));
-            let place =
-                if body["transaction"].get(name).is_some() { &mut body["transaction"] } else { &mut body };
-            place[name] = value;
-            app.anonymous.send(Call::new("POST", "/api.php").json(&body)).await.is(200).json()
-        };
-        for value in within {
-            let answer = sent(json!(value)).await;
-            // Read, and refused for what it says: no such company or type, not signed.
-            assert!(["103", "104", "107"].contains(&code(&answer).as_str()), "{name} {value}: {answer}");
-        }
-        for value in out {
-            refused(&sent(json!(value)).await, "102", name);
-        }
-        if is_required {
-            refused(&sent(Value::Null).await, "102", name);
-            refused(&sent(json!("")).await, "102", name);
-        }
-    }
-}
-
-/// A value of a row's form that is one character too long.
-fn too_long(row: &Row) -> String {
-    let letter = match row.form {
-        Form::Digits | Form::Amount | Form::Card => "1",
-        _ => "a",
-    };
-    letter.repeat(row.max + 1)
-}
-
-/// A request that needs every row that any request needs.
-fn whole(shop: &Shop, app: &TestApp) -> Value {
-    let transaction = json!({
-        "merchant_order_id": order(),
-        "transaction_type": "AUTH_CAPTURE",
-        "subscription_type": "REBILL",
-        "original_transaction_id": "1234567890",
-        "amount": "10.00",
-        "currency_code_iso3": "GBP",
-    });
-    shop.envelope(app, transaction, json!({}))
-}
-
-async fn every_row_of_the_table_is_told_by_its_name(app: TestApp) {
-    let shop = Shop::of(&app);
-    for row in TABLE {
-        // A type that is too long is an unknown one.
-        let is_type = row.name == "transaction_type";
-        let place = |body: &mut Value, value: Value| {
-            if row.object.is_empty() {
-                body[row.name] = value;
-            } else {
-                body[row.object][row.name] = value;
-            }
-        };
-        let mut body = whole(&shop, &app);
-        if row.need == Need::Manage {
-            body["transaction"]["transaction_type"] = json!("SUBSCRIPTION_MANAGE");
-        }
-        if row.need != Need::Never {
-            let mut missing = body.clone();
-            place(&mut missing, Value::Null);
-            if row.name != "request_hash" {
-                shop.sign(&mut missing);
-            }
-            refused(&shop.post(&missing).await, "102", row.name);
-        }
-        place(&mut body, json!(too_long(row)));
-        if row.name != "request_hash" {
-            shop.sign(&mut body);
-        }
-        let expected = match row.name {
-            "cardexp" => "204",
-            "currency_code_iso3" => "105",
-            "card_type" => "106",
-            _ if is_type => "104",
-            // A longer word is no known one.
-            _ => "102",
-        };
-        refused(&shop.post(&body).await, expected, if is_type { "" } else { row.name });
-        place(&mut body, json!(["a"]));
-        refused(&shop.post(&body).await, if is_type { "102" } else { expected }, row.name);
-    }
 }
 
 async fn unknown_types_are_told_before_the_signature(app: TestApp) {
@@ -379,35 +249,6 @@ async fn timestamps_have_a_window(app: TestApp) {
         } else {
             refused(&answer, "102", "timestamp");
         }
-    }
-}
-
-async fn quirks_of_clients_are_survived(app: TestApp) {
-    let shop = Shop::of(&app);
-    let token = shop.good_token(&app).await;
-    // Texts as numbers, the order id at the root, an empty MID, empty fields, empty lists for empty objects.
-    let mut body = shop.envelope(
-        &app,
-        json!({
-            "transaction_type": "AUTH_CAPTURE", "subscription_type": "REBILL", "amount": 12.5,
-            "original_transaction_id": token.parse::<u64>().unwrap(), "currency_code_iso3": "gbp",
-            "subscription_reason": "R", "merchant_custom_1": "",
-        }),
-        json!({ "merchant_order_id": 20_270_115, "company_mid_id": "", "vt": 0, "shipping": [], "customer": {} }),
-    );
-    body["company_id"] = json!(shop.id.parse::<u64>().unwrap());
-    body["billing"] = json!({ "cardnumber": "", "cardexp": "", "cardcvv": "", "billing_street": "" });
-    shop.sign(&mut body);
-    let answer = shop.post(&body).await;
-    assert_eq!(code(&answer), "1", "{answer}");
-    assert_eq!((&answer["merchant_order_id"], &answer["amount"]), (&json!("20270115"), &json!("12.50")));
-    assert_eq!(answer["mid"], json!(shop.mid));
-    // A capture without an amount, or with nothing, takes everything.
-    for amount in [json!("0"), json!(0), Value::Null, json!("")] {
-        let auth = shop.authorise(&app, "AUTH_ONLY", json!({}), card(NUMBER, "062031")).await;
-        let transaction = json!({ "transaction_type": "CAPTURE", "original_transaction_id": auth["transaction_id"], "amount": amount });
-        let answer = shop.transact(&app, transaction, json!({})).await;
-        assert_eq!((code(&answer).as_str(), &answer["amount"]), ("1", &json!("10.00")));
     }
 }
 
@@ -623,55 +464,6 @@ async fn merchants_have_their_own_tokens(app: TestApp) {
     refused(&live.authorise(&app, "AUTH_ONLY", init, card(NUMBER, "062031")).await, "103", "");
 }
 
-async fn queries_tell_what_became_of_things(app: TestApp) {
-    let shop = Shop::of(&app);
-    let id = order();
-    let more = |number: &str, expiry: &str| {
-        (json!({ "merchant_order_id": id, "subscription_type": "INIT" }), card(number, expiry))
-    };
-    let (fields, bad) = more("4302912837020000", "052029");
-    shop.authorise(&app, "AUTH_CAPTURE", fields, bad).await;
-    let (fields, good) = more(NUMBER, "062031");
-    let made = shop.authorise(&app, "AUTH_CAPTURE", fields, good).await;
-    let token = text(&made["transaction_id"]);
-    let rebill = shop.rebill(&app, &token).await;
-    let numbers = async |kind: &str, name: &str, value: &str| {
-        let found = shop.query(&app, kind, name, value).await;
-        let rows = found["transactions"].as_array().unwrap();
-        assert_eq!(found["count"], rows.len().to_string());
-        rows.iter()
-            .map(|row| (text(&row["response_code"]), text(&row["transaction_type"])))
-            .collect::<Vec<_>>()
-    };
-    let row = |code: &str| (code.to_owned(), "AUTH_CAPTURE".to_owned());
-    assert_eq!(numbers("ORDER_ID_ALL", "merchant_order_id", &id).await, [row("101"), row("1")]);
-    assert_eq!(numbers("ORDER_ID_FIRST", "merchant_order_id", &id).await, [row("101")]);
-    assert_eq!(numbers("ORDER_ID_LAST", "merchant_order_id", &id).await, [row("1")]);
-    assert_eq!(numbers("ORDER_ID_SUCCESS", "merchant_order_id", &id).await, [row("1")]);
-    assert_eq!(numbers("ORDER_ID_ALL", "merchant_order_id", "none").await, []);
-    assert_eq!(numbers("TRANSACTION_ID_CHILDREN_ALL", "transaction_id", &token).await, [row("1")]);
-    let one = shop.query(&app, "TRANSACTION_ID", "transaction_id", &text(&rebill["transaction_id"])).await;
-    let shown = &one["transactions"][0];
-    assert_eq!(
-        (&shown["original_transaction_id"], &shown["subscription_type"]),
-        (&json!(token), &json!("REBILL"))
-    );
-    assert_eq!(shown["authorization_code"], rebill["authorization_code"]);
-    let bin = shop.query(&app, "BIN", "bin", "411111").await;
-    assert_eq!(bin["bin"]["card_type"], "visa");
-    refused(&shop.query(&app, "ORDER_ID_SOME", "merchant_order_id", &id).await, "104", "");
-    refused(&shop.query(&app, "TRANSACTION_ID", "transaction_id", "x").await, "102", "transaction_id");
-    refused(&shop.query(&app, "BIN", "bin", "41").await, "102", "bin");
-    let wrong = Shop { hash_code: "wrong".to_owned(), ..shop.clone() };
-    let body = wrong.envelope(
-        &app,
-        json!({ "status_request_type": "BIN", "bin": "411111" }),
-        json!({ "request_hash": "0".repeat(64) }),
-    );
-    let answer = app.anonymous.send(Call::new("POST", "/api.php/status").json(&body)).await.is(200).json();
-    refused(&answer, "107", "");
-}
-
 async fn addresses_can_be_listed(app: TestApp) {
     let shop = Shop::of(&app);
     let token = shop.good_token(&app).await;
@@ -685,4 +477,28 @@ async fn addresses_can_be_listed(app: TestApp) {
     assert_eq!(app.test_mode.get("/v1/gateway/company").await.ok(), shown);
     let live: CompanyCredentials = app.new_merchant("Other", Scopes::usual()).await.live.company;
     assert_ne!(live.id, shop.id);
+}
+
+async fn every_action_has_a_number_of_its_own(app: TestApp) {
+    let shop = Shop::of(&app);
+    let token = shop.good_token(&app).await;
+    let mut numbers = vec![token.clone()];
+    for _ in 0..8 {
+        for part in ["UPDATE_BILLING", "DISABLE", "ENABLE"] {
+            numbers.push(text(&shop.manage(&app, part, &token, json!({})).await["transaction_id"]));
+        }
+        numbers.push(text(&shop.rebill(&app, &token).await["transaction_id"]));
+    }
+    for number in &numbers {
+        // A client that writes it as a number loses nothing of it.
+        assert!(number.len() == 10 && number.parse::<u64>().unwrap() >= 1_000_000_000, "{number}");
+    }
+    let mut sorted = numbers.clone();
+    sorted.sort();
+    assert_ne!(sorted, numbers, "no counter");
+    sorted.dedup();
+    assert_eq!(sorted.len(), numbers.len());
+    let near =
+        sorted.windows(2).filter(|two| two[1].parse::<u64>().unwrap() - two[0].parse::<u64>().unwrap() == 1);
+    assert_eq!(near.count(), 0);
 }

@@ -281,11 +281,15 @@ async fn what_is_open_by_a_card_is_counted_for_its_tokens(db: Db) {
     assert_eq!(open(&mut *t).await, [1, 1, 1]);
     assert_eq!(t.count_open(other.merchant.clone(), Mode::Test, "1".to_owned()).await.unwrap(), 0);
     assert_eq!(t.count_open(shop.merchant.clone(), Mode::Live, "1".to_owned()).await.unwrap(), 0);
-    for (state, settled_at) in [(OperationState::Challenged, None), (OperationState::Approved, Some(NOW))] {
-        let version = if settled_at.is_some() { 2 } else { 1 };
-        let changed = Operation { state, settled_at, version, ..by_card.clone() };
+    // The payer is away, then back, then it is over.
+    for (version, state, returned_at, settled_at, counts) in [
+        (1, OperationState::Challenged, None, None, 0),
+        (2, OperationState::Challenged, Some(NOW), None, 1),
+        (3, OperationState::Approved, None, Some(NOW), 0),
+    ] {
+        let changed = Operation { state, returned_at, settled_at, version, ..by_card.clone() };
         assert!(t.update_operation(changed).await.unwrap());
-        assert_eq!(open(&mut *t).await, [0, 0, 1]);
+        assert_eq!(open(&mut *t).await, [counts, counts, 1]);
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{CardNumber, Cvv, Expiry};
+use url::Url;
 
+use crate::capture::take::allowed_scheme;
 use crate::model::{Money, OperationId, OperationKind};
 
 pub mod described;
@@ -112,7 +114,7 @@ pub enum Credential {
     },
 }
 
-/// Facts about the payer that issuers ask for.
+/// Facts about the payer that issuers ask for. Empty where they are not known.
 #[derive(Clone, Debug, Default)]
 pub struct Payer {
     /// The payer's address on the network.
@@ -121,8 +123,38 @@ pub struct Payer {
     pub name: String,
     /// E-mail address.
     pub email: String,
+    /// Telephone number, as it was told.
+    pub phone: String,
+    /// Where bills go, which issuers compare with what they know.
+    pub address: Address,
     /// Facts about the browser by the names of 3-D Secure's `browser_info`; values as sent.
     pub browser: Vec<(String, String)>,
+}
+
+/// A postal address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// Street and number.
+    pub street: String,
+    /// The second line.
+    pub street2: String,
+    /// City.
+    pub city: String,
+    /// State or province.
+    pub state: String,
+    /// Postal code.
+    pub zip: String,
+    /// Country: two letters (ISO 3166), as they were told.
+    pub country: String,
+}
+
+/// Whether a payer can be sent back there by an issuer: a place for browsers, by https, or on this machine itself where
+/// somebody tries things out, without a login and without a card number.
+pub fn takes_payer_back(address: &str) -> bool {
+    let is_place = Url::parse(address)
+        .is_ok_and(|url| allowed_scheme(&url) && url.username().is_empty() && url.password().is_none());
+    let is_whole = !address.chars().any(|c| c.is_control() || c.is_whitespace());
+    is_place && is_whole && !shared::digits::holds_card_number(address)
 }
 
 /// What is known of an operation that was made before.

@@ -123,7 +123,11 @@ pub async fn returned(
 ) -> Result<bool, InvoiceError> {
     let (_, busy) = find(core, page).await?;
     let Some(operation) = at_issuer(busy) else { return Ok(false) };
-    let settled = gateways.complete(operation, fields).await?;
+    let settled = match gateways.complete(operation.clone(), fields).await {
+        // Its card was switched off while the payer was away: it is let go of, and can be paid otherwise.
+        Err(error) if error.is_switched_off() => gateways.withdraw(operation).await?,
+        settled => settled?,
+    };
     Ok(settled.operation.state == OperationState::Challenged)
 }
 

@@ -292,6 +292,7 @@ fn order(
             name: person.name,
             email: person.email,
             browser: attempt.browser.clone(),
+            ..Payer::default()
         },
         return_url: present.then(|| place.address(&format!("/payment/complete-auth/{}", invoice.page))),
     }

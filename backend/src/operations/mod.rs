@@ -125,6 +125,16 @@ pub trait Owner: Send + Sync {
         operation: &Operation,
         answer: Option<&Answer>,
     ) -> Result<(), OperationError>;
+
+    /// Whether what an operation is for was switched off, beside the operation's card. Asked when a payer comes back
+    /// from the issuer, which can be long after the operation was begun.
+    async fn is_off(
+        &self,
+        _transaction: &mut dyn Transaction,
+        _operation: &Operation,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }
 
 /// Writes a new operation in the caller's transaction. It is run after that is committed.

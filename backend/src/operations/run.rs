@@ -339,11 +339,13 @@ async fn refuse_switched_off(
     operation: &Operation,
     card: &CardId,
 ) -> Result<(), OperationError> {
-    if !is_switched_off(transaction, &operation.merchant, card).await? {
-        return Ok(());
-    }
+    if is_switched_off(transaction, &operation.merchant, card).await? { Err(switched_off()) } else { Ok(()) }
+}
+
+/// The refusal of a card, or of a token, that was switched off.
+pub(super) fn switched_off() -> OperationError {
     let detail = "The token of this card was switched off.";
-    Err(VaultError::from(Invalid::new("/token", SWITCHED_OFF, detail)).into())
+    VaultError::from(Invalid::new("/token", SWITCHED_OFF, detail)).into()
 }
 
 /// Whether a card was switched off, by one of its tokens or as its customer's: then it pays for nothing, on no surface.

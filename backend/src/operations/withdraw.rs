@@ -2,6 +2,7 @@
 
 use tracing::Instrument as _;
 
+use super::complete::Way;
 use super::run::in_time;
 use super::settle::Settled;
 use super::{OperationError, Operations};
@@ -17,7 +18,7 @@ impl Operations {
     /// approved, where the payer was faster; or as before, where the gateway did not let go.
     pub async fn withdraw(&self, operation: Operation) -> Result<Settled, OperationError> {
         let nothing = NOTHING.map(|name| (name.to_owned(), String::new()));
-        let told = self.complete(operation, &nothing).await?;
+        let told = self.come_back(operation, &nothing, Way::Out).await?;
         let Some(Answer::Challenge(challenge)) = &told.answer else { return Ok(told) };
         if told.operation.state != OperationState::Challenged {
             return Ok(told);

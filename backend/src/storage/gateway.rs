@@ -64,7 +64,7 @@ pub trait Transactions {
         page: Page,
     ) -> Result<Vec<GatewayTransaction>>;
     /// How many operations by a token, or on any surface by the card behind it, wait for a gateway; those that wait
-    /// for their payer do not count.
+    /// for their payer do not count before the payer is back.
     async fn count_open(&mut self, merchant: MerchantId, mode: Mode, token: String) -> Result<u32>;
 }
 

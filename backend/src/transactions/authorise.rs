@@ -89,7 +89,7 @@ pub async fn run(call: &Call<'_>) -> Result<Reply, TransactionError> {
         reference: transaction.order_id.clone(),
         description: String::new(),
         credential,
-        payer: person.payer(),
+        payer: payer::with_browser(person.payer(), call.request),
         return_url: payer::return_url(call),
     };
     let source = source(&transaction, input)?;

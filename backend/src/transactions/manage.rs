@@ -10,6 +10,7 @@ use super::{TransactionError, codes, until_won};
 use crate::model::{GatewayToken, Outcome, Subscription, TransactionState};
 use crate::operations;
 use crate::storage::{StoreError, Transaction};
+use crate::vault::within;
 
 /// So long does DISABLE wait for charges that began before it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -38,14 +39,20 @@ async fn update(call: &Call<'_>) -> Result<Reply, TransactionError> {
         }
     }
     let told = Person::of(call.request);
+    let (caller, holder) = (&call.admitted.caller, told.text("cardholder_name"));
+    // The name stands on the card: there, charges and all other surfaces find it.
+    let managed = if holder.is_empty() { None } else { Some(within::open(call.core, caller, false).await?) };
     let number = until_won(|| async {
         let mut transaction = call.core.store.begin().await?;
         let mut token = usable(call, &mut *transaction).await?;
-        let caller = &call.admitted.caller;
         let mut person = Person::open(call.core, &mut *transaction, caller, &token.id, &token.sealed).await?;
         person.merge(&told);
         person.check()?;
         token.sealed = person.seal(call.core, &mut *transaction, caller, &token.id).await?;
+        if let Some(managed) = &managed {
+            let renamed = managed.rename_holder(call.core, &mut *transaction, &token.card, holder).await?;
+            renamed.ok_or(StoreError::Retry)?;
+        }
         write(call, transaction, token, "token.update").await
     })
     .await?;

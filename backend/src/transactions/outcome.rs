@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 
+use super::manage::is_usable;
 use super::person::Person;
 use super::reply::Reply;
 use super::run::Call;
@@ -49,6 +50,23 @@ impl Owner for TransactionOwner {
             TransactionError::Vault(error) => error.into(),
             other => OperationError::Owner(other.to_string()),
         })
+    }
+
+    /// The token can have another card by now, or be about to get the operation's.
+    async fn is_off(
+        &self,
+        transaction: &mut dyn Transaction,
+        operation: &Operation,
+    ) -> Result<bool, StoreError> {
+        let (merchant, mode, number) =
+            (operation.merchant.clone(), operation.mode, operation.owner_id.clone());
+        let row = transaction.find_transaction(merchant.clone(), mode, number).await?;
+        let Some(row) = row.filter(|row| !row.token.is_empty()) else { return Ok(false) };
+        match transaction.find_token(merchant, mode, row.token).await? {
+            Some(token) => Ok(!is_usable(transaction, &token).await?),
+            // It is made by an approval, or was deleted.
+            None => Ok(row.subscription != Some(Subscription::Init)),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use shared::digits;
 use super::codes;
 use super::request::Request;
 use super::stamp;
+use crate::gateways::takes_payer_back;
 use crate::model::{Subscription, TransactionKind};
 
 /// What a value may consist of.
@@ -27,6 +28,8 @@ pub enum Form {
     Text,
     /// Card data: looked at by the rules of the vault.
     Card,
+    /// An address for the payer's browser.
+    Page,
     /// What an issuer sent, handed on to the gateway and not kept.
     Opaque,
 }
@@ -49,7 +52,7 @@ pub enum Need {
 /// A row: one parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// The object that it stands in; empty for the root.
+    /// The object that it stands in; empty for the root. Behind a dot stands one within it.
     pub object: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -141,10 +144,23 @@ pub const TABLE: &[Row] = &[
     row("tds", "pares", Form::Opaque, (1, 16_384)),
     row("tds", "cres", Form::Opaque, (1, 16_384)),
     row("tds", "md", Form::Opaque, (1, 1_024)),
+    row("tds.merchant", "challenge_url", Form::Page, (1, 2_000)),
+    row("tds.browser_data", "accept_header", Form::Text, (1, 2_048)),
+    row("tds.browser_data", "ip", Form::Text, (2, 45)),
+    row("tds.browser_data", "java_enabled", Form::Name, (1, 5)),
+    row("tds.browser_data", "javascript_enabled", Form::Name, (1, 5)),
+    row("tds.browser_data", "language", Form::Text, (1, 100)),
+    row("tds.browser_data", "screen_height", Form::Digits, (1, 6)),
+    row("tds.browser_data", "screen_width", Form::Digits, (1, 6)),
+    row("tds.browser_data", "challenge_window_size", Form::Name, (1, 20)),
+    row("tds.browser_data", "timezone", Form::Name, (1, 5)),
+    row("tds.browser_data", "user_agent", Form::Text, (1, 2_048)),
+    row("tds.browser_data", "color_depth", Form::Name, (1, 20)),
 ];
 
 /// Objects of the envelope; anything else under their names is refused.
-const OBJECTS: [&str; 6] = ["transaction", "customer", "billing", "shipping", "mcc6012", "tds"];
+const OBJECTS: [&str; 8] =
+    ["transaction", "customer", "billing", "shipping", "mcc6012", "tds", "tds.merchant", "tds.browser_data"];
 
 /// A refused parameter: the code to answer, and the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,6 +265,7 @@ fn has_form(row: &Row, text: &str) -> bool {
         Form::Amount => all(|c| c.is_ascii_digit() || c == '.'),
         Form::Date => text.parse::<jiff::civil::Date>().is_ok(),
         Form::Text => !text.chars().any(char::is_control) && is_no_card(row, text),
+        Form::Page => takes_payer_back(text),
         Form::Opaque => !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace()),
         Form::Card => all(|c| c.is_ascii_digit()),
     }
@@ -268,11 +285,12 @@ mod tests {
 
     fn request(object: &str, name: &str, value: &str) -> Request {
         let value = serde_json::Value::from(value);
-        let body = if object.is_empty() {
-            serde_json::json!({ name: value })
-        } else {
-            serde_json::json!({ object: { name: value } })
+        let within = |object: &str, inner| match object {
+            "" => inner,
+            object => serde_json::json!({ object: inner }),
         };
+        let (outer, inner) = object.split_once('.').unwrap_or((object, ""));
+        let body = within(outer, within(inner, serde_json::json!({ name: value })));
         Request::new(Members::parse(body.to_string().as_bytes()).unwrap())
     }
 
@@ -281,6 +299,13 @@ mod tests {
         let one = match row.form {
             Form::Digits | Form::Amount | Form::Card => "1",
             Form::Date => return "1990-12-31".chars().cycle().take(length).collect(),
+            Form::Page => {
+                return "https://shop.example/"
+                    .chars()
+                    .chain("a".repeat(length).chars())
+                    .take(length)
+                    .collect();
+            }
             _ => "a",
         };
         one.repeat(length)
@@ -332,12 +357,22 @@ mod tests {
             ("billing_street", "4111 1111 1111 1111"),
             ("billing_city", "Lon\ndon"),
             ("cardnumber", "4111x11111111111"),
+            ("challenge_url", "/back"),
+            ("challenge_url", "javascript:x"),
+            ("challenge_url", "http://shop.example/back"),
+            ("challenge_url", "https://u:p@shop.example/back"),
+            ("challenge_url", "https://shop.example/4111111111111111"),
+            ("challenge_url", "https://shop.example/a b"),
         ] {
             let row = find(name).unwrap();
             assert!(check_row(&request(row.object, name, wrong), row, false).is_err(), "{name}: {wrong}");
         }
         let row = find("merchant_order_id").unwrap();
         for right in ["20170612200234", "20200708131405", "a9f0ce93-6f0d-4a15-a18b-45f1304b4bc0", "1"] {
+            assert!(is_in_form(row, right), "{right}");
+        }
+        let row = find("challenge_url").unwrap();
+        for right in ["https://shop.example/back?a=1", "http://localhost:8081/back", "https://shop.example"] {
             assert!(is_in_form(row, right), "{right}");
         }
     }

@@ -2,12 +2,12 @@
 
 use super::manage::disabled;
 use super::reply::Reply;
+use super::request::Request;
 use super::run::Call;
 use super::{TransactionError, outcome};
-use crate::gateways::Challenge;
+use crate::gateways::{Challenge, Payer};
 use crate::json::{Members, Value};
-use crate::model::TransactionState;
-use crate::operations;
+use crate::model::{Subscription, TransactionState};
 
 /// The answer that sends the payer by the first generation of 3-D Secure, and by the second.
 const ENROLLED: u16 = 501;
@@ -17,7 +17,62 @@ const CHALLENGE: u16 = 503;
 /// first generation name the address in the form that they send the payer with.
 pub fn return_url(call: &Call<'_>) -> Option<String> {
     let is_wanted = matches!(call.request.text("tds", "action"), "ENQUIRE" | "SCA");
-    is_wanted.then(|| call.request.deep("tds", "merchant", "challenge_url").to_owned())
+    is_wanted.then(|| call.request.text("tds.merchant", "challenge_url").to_owned())
+}
+
+/// The member of `tds` with facts about the payer's browser.
+const BROWSER: &str = "tds.browser_data";
+/// Their names, and those that gateways know them by (spec B.5, `browser_info`).
+const FACTS: [(&str, &str); 9] = [
+    ("accept_header", "browser_accept_header"),
+    ("color_depth", "browser_color_depth"),
+    ("java_enabled", "browser_java_enabled"),
+    ("javascript_enabled", "browser_javascript_enabled"),
+    ("language", "browser_language"),
+    ("screen_height", "browser_screen_height"),
+    ("screen_width", "browser_screen_width"),
+    ("timezone", "browser_tz"),
+    ("user_agent", "browser_user_agent"),
+];
+/// Bits of a colour in words.
+const DEPTHS: [(&str, &str); 8] = [
+    ("ONE_BIT", "1"),
+    ("FOUR_BITS", "4"),
+    ("EIGHT_BITS", "8"),
+    ("FIFTEEN_BITS", "15"),
+    ("SIXTEEN_BITS", "16"),
+    ("TWENTY_FOUR_BITS", "24"),
+    ("THIRTY_TWO_BITS", "32"),
+    ("FORTY_EIGHT_BITS", "48"),
+];
+
+/// What is known of a payer, with what a request says of the browser.
+pub fn with_browser(payer: Payer, request: &Request) -> Payer {
+    let told = |name| request.text(BROWSER, name);
+    let mut browser: Vec<(String, String)> = FACTS
+        .into_iter()
+        .map(|(name, known)| (known.to_owned(), fact(name, told(name)).to_owned()))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    let window = told("challenge_window_size").strip_prefix("WINDOWED_");
+    if let Some((width, height)) = window.and_then(|window| window.split_once('X')) {
+        browser.push(("window_width".to_owned(), width.to_owned()));
+        browser.push(("window_height".to_owned(), height.to_owned()));
+    }
+    let ip = if payer.ip.is_empty() { told("ip").to_owned() } else { payer.ip };
+    Payer { ip, browser, ..payer }
+}
+
+/// A fact in the words of gateways.
+fn fact<'t>(name: &str, text: &'t str) -> &'t str {
+    match name {
+        "color_depth" => DEPTHS.into_iter().find(|(word, _)| *word == text).map_or(text, |(_, bits)| bits),
+        "java_enabled" | "javascript_enabled" if !text.is_empty() => {
+            let is_set = ["1", "true", "yes"].iter().any(|word| text.eq_ignore_ascii_case(word));
+            if is_set { "true" } else { "false" }
+        }
+        _ => text,
+    }
 }
 
 /// Tells where the payer has to go: `url`, and the fields of the form by their names in lower case.
@@ -43,10 +98,12 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
     let number = call.text("original_transaction_id").to_owned();
     let row = transaction.find_transaction(caller.merchant.clone(), caller.mode, number).await?;
     let row = row.filter(|row| row.kind.is_authorisation()).ok_or_else(Call::unknown_original)?;
-    if let (TransactionState::Open, Some(card)) = (row.state, &row.card)
-        && operations::is_switched_off(&mut *transaction, &caller.merchant, card).await?
+    // What was begun by a token ends with it.
+    if row.state == TransactionState::Open
+        && !matches!(row.subscription, None | Some(Subscription::Init))
+        && transaction.find_token(caller.merchant.clone(), caller.mode, row.token.clone()).await?.is_none()
     {
-        return Err(disabled(call));
+        return Err(Call::unknown_original());
     }
     let operation = row.operation.clone().ok_or_else(Call::unknown_original)?;
     let operation = transaction.find_operation(caller.merchant.clone(), operation).await?;
@@ -57,7 +114,9 @@ pub async fn complete(call: &Call<'_>) -> Result<Reply, TransactionError> {
         .map(|(name, member)| (name.to_owned(), call.request.text("tds", member).to_owned()))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    let settled = call.operations.complete(operation, &returned).await?;
+    let completed = call.operations.complete(operation, &returned).await;
+    let settled =
+        completed.map_err(|error| if error.is_switched_off() { disabled(call) } else { error.into() })?;
     outcome::reply(call, &row.number, &settled).await
 }
 

@@ -11,7 +11,7 @@ use super::request::Request;
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::CryptoError;
-use crate::gateways::Payer;
+use crate::gateways::{Address, Payer};
 use crate::model::TransactionId;
 use crate::storage::Transaction;
 use crate::vault::personal;
@@ -67,11 +67,21 @@ impl Person {
     /// What a gateway is told of the payer.
     pub fn payer(&self) -> Payer {
         let names = [self.text("customer_fname"), self.text("customer_lname")];
-        let name = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
+        let name = together(&names);
+        let own = |name: &str| self.text(name).to_owned();
         Payer {
-            ip: self.text("customer_ipaddress").to_owned(),
-            name: if name.is_empty() { self.text("cardholder_name").to_owned() } else { name },
-            email: self.text("billing_email").to_owned(),
+            ip: own("customer_ipaddress"),
+            name: if name.is_empty() { own("cardholder_name") } else { name },
+            email: own("billing_email"),
+            phone: together(&[self.text("billing_phone_code"), self.text("billing_phone")]),
+            address: Address {
+                street: own("billing_street"),
+                street2: own("billing_street2"),
+                city: own("billing_city"),
+                state: own("billing_state"),
+                zip: own("billing_zipcode"),
+                country: own("billing_country_code_iso2"),
+            },
             browser: Vec::new(),
         }
     }
@@ -107,6 +117,11 @@ impl Person {
     }
 }
 
+/// What is there of several texts, with a space between.
+fn together(texts: &[&str]) -> String {
+    texts.iter().copied().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 impl Drop for Person {
     fn drop(&mut self) {
         self.0.values_mut().for_each(Zeroize::zeroize);
@@ -135,6 +150,33 @@ mod tests {
         ));
         assert_eq!((known.text("billing_street"), known.text("billing_city")), ("Suite 3", "London"));
         assert_eq!(known.payer().name, "King");
+    }
+
+    /// Billing, shipping, customer and 6012, row by row.
+    #[test]
+    fn every_personal_parameter_is_kept_and_replaced_by_itself() {
+        let told =
+            |name: &str, object: &str, value: &str| person(&serde_json::json!({ object: { name: value } }));
+        let mut known = Person::default();
+        let rows: Vec<_> = TABLE.iter().filter(|row| row.personal).collect();
+        for row in &rows {
+            known.merge(&told(row.name, row.object, "old"));
+        }
+        let expect = |known: &Person, newer: usize| {
+            for (place, row) in rows.iter().enumerate() {
+                let expected = if place < newer { "new" } else { "old" };
+                assert_eq!(known.text(row.name), expected, "{} of {}", row.name, row.object);
+            }
+        };
+        expect(&known, 0);
+        for (place, row) in rows.iter().enumerate() {
+            known.merge(&told(row.name, row.object, "new"));
+            known.merge(&told(row.name, row.object, ""));
+            expect(&known, place + 1);
+        }
+        for object in ["billing", "shipping", "customer", "mcc6012"] {
+            assert!(rows.iter().any(|row| row.object == object), "{object}");
+        }
     }
 
     #[test]

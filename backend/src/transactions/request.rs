@@ -39,7 +39,7 @@ impl Request {
 
     /// Whether under an object's name something else stands.
     pub fn has_stray(&self, object: &str) -> bool {
-        match self.0.find(object) {
+        match self.at(object) {
             None | Some(Value::Null | Value::Object(_)) => false,
             // An empty object of some languages' serialisers.
             Some(Value::List(values)) => !values.is_empty(),
@@ -62,25 +62,25 @@ impl Request {
         }
     }
 
-    /// A text two objects deep; empty where it is missing.
-    pub fn deep(&self, object: &str, inner: &str, name: &str) -> &str {
-        match self.within(object, inner) {
-            Some(Value::Object(members)) => members.find(name).and_then(Value::as_text).unwrap_or_default(),
-            _ => "",
-        }
-    }
-
     /// Whether the payer has come back from the issuer, and the authorisation goes on.
     pub fn is_completion(&self) -> bool {
         matches!(self.text("tds", "action"), "SETTLEMENT" | "SCA_COMPLETE")
     }
 
     fn within(&self, object: &str, name: &str) -> Option<&Value> {
-        match self.0.find(object) {
-            Some(Value::Object(members)) => members.find(name),
-            _ => None,
-        }
+        member(self.at(object)?, name)
     }
+
+    /// An object by its name; behind a dot stands one inside it.
+    fn at(&self, object: &str) -> Option<&Value> {
+        let mut names = object.split('.');
+        let outer = self.0.find(names.next()?)?;
+        names.try_fold(outer, member)
+    }
+}
+
+fn member<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    if let Value::Object(members) = value { members.find(name) } else { None }
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -123,5 +123,14 @@ mod tests {
         assert!(request.has_stray("transaction") && !request.has_stray("billing"));
         assert!(!request.has_stray("customer") && !request.has_stray("shipping"));
         assert_eq!(request.kind(), Err(()));
+    }
+
+    #[test]
+    fn objects_stand_within_objects() {
+        let request = request(r#"{"tds":{"action":"SCA","merchant":{"challenge_url":"u"}}}"#);
+        assert_eq!(request.text("tds.merchant", "challenge_url"), "u");
+        assert_eq!(request.text("tds.action", "challenge_url"), "");
+        assert!(request.has_stray("tds.action") && !request.has_stray("tds.merchant"));
+        assert!(!request.has_stray("tds.other") && !request.has_stray("x.y"));
     }
 }

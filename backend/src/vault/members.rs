@@ -293,7 +293,8 @@ pub(super) fn find_routing(members: &Members) -> Option<(&str, &Value)> {
     members.iter().find(|(name, _)| meaning(name) == Meaning::Routing)
 }
 
-fn holder(members: &Members) -> Option<String> {
+/// The name of whoever holds the card, masked.
+pub(super) fn holder(members: &Members) -> Option<String> {
     let (_, value) = members.iter().find(|(name, _)| meaning(name) == Meaning::Holder)?;
     value.as_text().map(mask::name)
 }

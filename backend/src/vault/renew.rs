@@ -1,4 +1,4 @@
-//! A stored card that its scheme has a newer one for: another expiry in place, another number as a card of its own.
+//! A stored card that somebody knows more of: another expiry or holder in place, another number as a card of its own.
 
 use shared::{CardNumber, Expiry};
 use zeroize::Zeroizing;
@@ -70,6 +70,22 @@ impl Managed {
         let (mut content, _) = cards::open_card(transaction, &self.open.unlocked, &card).await?;
         content.merge(expiry_member(Some(expiry)));
         card.shown.expiry = Some(expiry);
+        let is_written = cards::fold(core, transaction, &self.open, &card, &content).await?;
+        Ok(is_written.then_some(card))
+    }
+
+    /// Gives a card another holder's name, under the name that one is stored by. `None` as above.
+    pub async fn rename_holder(
+        &self,
+        core: &Core,
+        transaction: &mut dyn Transaction,
+        card: &CardId,
+        holder: &str,
+    ) -> Result<Option<Card>, VaultError> {
+        let mut card = self.lookup(transaction, card).await?;
+        let (mut content, _) = cards::open_card(transaction, &self.open.unlocked, &card).await?;
+        content.merge([("card_holder".to_owned(), Value::text(holder))].into_iter().collect());
+        card.shown.holder = members::holder(&content.members).unwrap_or_default();
         let is_written = cards::fold(core, transaction, &self.open, &card, &content).await?;
         Ok(is_written.then_some(card))
     }

@@ -17,6 +17,8 @@ on_both_engines! {
     a_return_that_was_lost_can_be_made_again,
     an_inquiry_does_not_send_a_payer_back_whose_return_is_under_way,
     a_gateway_may_ask_for_the_payer_again,
+    a_return_that_comes_too_late_is_not_taken_to_the_gateway,
+    a_payer_can_be_let_go_of_what_is_off,
 }
 
 /// A sale whose payer is at the issuer, and what the issuer sends back.
@@ -112,4 +114,39 @@ async fn a_gateway_may_ask_for_the_payer_again(app: TestApp) {
     acquirer.answers(200, &serde_json::json!({ "resultCode": "Authorised", "pspReference": "X" }));
     let settled = till.operations.complete(operation, &returned).await.unwrap();
     assert!(matches!(settled.answer, Some(Answer::Approved(_))));
+}
+
+async fn a_return_that_comes_too_late_is_not_taken_to_the_gateway(app: TestApp) {
+    let till = Till::open(app);
+    let (operation, returned) = challenged(&till).await;
+    // Off already; and switched off between the claim and the second look, which is what the second one is for.
+    for looks in [&[true][..], &[false, true]] {
+        till.looks(looks);
+        let refused = till.operations.complete(operation.clone(), &returned).await.unwrap_err();
+        assert!(refused.is_switched_off(), "{refused}");
+        let stored = till.stored(&operation).await;
+        assert_eq!(
+            (stored.state, stored.returned_at),
+            (OperationState::Challenged, None),
+            "nobody waits for it"
+        );
+        assert_eq!(till.book(&operation).await.unwrap().taken, 0);
+    }
+    till.looks(&[false, false]);
+    let settled = till.operations.complete(operation.clone(), &returned).await.unwrap();
+    assert!(matches!(settled.answer, Some(Answer::Approved(_))));
+    // What has ended is told, whatever is off by then.
+    till.looks(&[true, true]);
+    let known = till.operations.complete(operation, &returned).await.unwrap();
+    assert_eq!(known.operation.state, OperationState::Approved);
+}
+
+async fn a_payer_can_be_let_go_of_what_is_off(app: TestApp) {
+    let till = Till::open(app);
+    let (operation, returned) = challenged(&till).await;
+    till.looks(&[true, true, true]);
+    assert!(till.operations.complete(operation.clone(), &returned).await.is_err());
+    let settled = till.operations.withdraw(operation.clone()).await.unwrap();
+    assert_eq!(settled.operation.state, OperationState::Declined);
+    assert_eq!(till.book(&operation).await.unwrap().taken, 0);
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use backend::gateways::{Answer, Gateway as _, Known, Unknown};
+use backend::gateways::{Address, Answer, Gateway as _, Known, Order, Payer, Unknown};
 use backend::model::OperationKind;
 use serde_json::{Value, json};
 
@@ -49,6 +49,38 @@ async fn stripe_is_sent_a_confirmed_intent_and_its_answer_is_understood() {
         assert_eq!(form.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert!(!form.contains_key("off_session"));
+    assert!(!form.keys().any(|name| name.contains("[address]")), "what is not known is left out");
+}
+
+#[tokio::test]
+async fn stripe_is_told_where_bills_go() {
+    let (acquirer, gateway) = Acquirer::play("stripe.toml").await;
+    acquirer.answers(200, &intent("succeeded"));
+    let address = Address {
+        street: "44 Baker Street".to_owned(),
+        city: "London".to_owned(),
+        zip: "W1U7AL".to_owned(),
+        country: "GB".to_owned(),
+        ..Address::default()
+    };
+    let payer = Payer { address, ..Payer::default() };
+    authorize(&gateway, &Order { payer, ..order() }).await.unwrap();
+    let form = acquirer.got().form();
+    let told: Vec<_> = form
+        .iter()
+        .filter_map(|(name, text)| {
+            Some((name.strip_prefix("payment_method_data[billing_details][address]")?, text.as_str()))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("[city]", "London"),
+            ("[country]", "GB"),
+            ("[line1]", "44 Baker Street"),
+            ("[postal_code]", "W1U7AL")
+        ]
+    );
 }
 
 #[tokio::test]

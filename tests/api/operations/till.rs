@@ -1,7 +1,7 @@
 //! What the tests of operations share: a merchant in test mode with operations of its own, whose owner writes down
 //! what it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use backend::model::{
 use backend::operations::{
     self, CardSource, GivenCard, OperationError, Operations, Owner, Plan, Routes, SANDBOX, Settled,
 };
-use backend::storage::Transaction;
+use backend::storage::{StoreError, Transaction};
 use iso_currency::Currency;
 use serde_json::{Value, json};
 use shared::{CardNumber, Cvv, Expiry};
@@ -41,9 +41,13 @@ pub struct Till {
     /// What runs operations.
     pub operations: Arc<Operations>,
     told: Arc<Mutex<Told>>,
+    off: Looks,
 }
 
-struct Notes(Arc<Mutex<Told>>);
+/// What the owner says to each look for a switch, in order; then that nothing is off.
+type Looks = Arc<Mutex<VecDeque<bool>>>;
+
+struct Notes(Arc<Mutex<Told>>, Looks);
 
 #[async_trait]
 impl Owner for Notes {
@@ -67,6 +71,10 @@ impl Owner for Notes {
         self.0.lock().unwrap().push((operation.id.clone(), operation.state));
         Ok(())
     }
+
+    async fn is_off(&self, _: &mut dyn Transaction, _: &Operation) -> Result<bool, StoreError> {
+        Ok(self.1.lock().unwrap().pop_front().unwrap_or(false))
+    }
 }
 
 impl Till {
@@ -78,12 +86,18 @@ impl Till {
     /// Over a server with a gateway for live payments, [`MAIN`].
     pub fn open_with(app: TestApp, main: Option<Arc<dyn Gateway>>) -> Self {
         let told = Arc::new(Mutex::new(Told::new()));
-        let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(Notes(Arc::clone(&told)))];
+        let off = Looks::default();
+        let owners: Vec<Arc<dyn Owner>> = vec![Arc::new(Notes(Arc::clone(&told), Arc::clone(&off)))];
         let mut gateways: BTreeMap<String, Arc<dyn Gateway>> =
             [(SANDBOX.to_owned(), Arc::<_>::clone(&app.app.sandbox) as Arc<_>)].into();
         gateways.extend(main.map(|main| (MAIN.to_owned(), main)));
         let operations = Operations::new(app.app.core.clone(), gateways, Routes::default(), owners);
-        Self { app, operations: Arc::new(operations), told }
+        Self { app, operations: Arc::new(operations), told, off }
+    }
+
+    /// What the owner will say to the next looks for a switch.
+    pub fn looks(&self, off: &[bool]) {
+        self.off.lock().unwrap().extend(off);
     }
 
     /// What the owner was told.

@@ -16,13 +16,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use minijinja::Value;
 use minijinja::value::merge_maps;
-use url::Url;
 use zeroize::Zeroizing;
 
 pub use description::{Description, DescriptionError};
 
-use super::{Answer, CardInUse, Decline, FollowUp, Gateway, Known, Order, Patience, Unknown};
-use crate::capture::take::allowed_scheme;
+use super::{
+    Address, Answer, CardInUse, Decline, FollowUp, Gateway, Known, Order, Patience, Payer, Unknown,
+    takes_payer_back,
+};
 use crate::crypto::entropy::Entropy;
 use crate::model::{Money, OperationId, OperationKind, published};
 use crate::outgoing::Outgoing;
@@ -228,10 +229,13 @@ fn of_order(order: &Order) -> Value {
     };
     let browser = order.payer.browser.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let browser = Value::from_pairs(browser);
+    let Payer { ip, name, email, phone, address, browser: _ } = &order.payer;
     let payer = Value::from_pairs([
-        ("ip", Value::from(order.payer.ip.as_str())),
-        ("name", Value::from(order.payer.name.as_str())),
-        ("email", Value::from(order.payer.email.as_str())),
+        ("ip", Value::from(ip.as_str())),
+        ("name", Value::from(name.as_str())),
+        ("email", Value::from(email.as_str())),
+        ("phone", Value::from(phone.as_str())),
+        ("address", of_address(address)),
         ("browser", browser),
     ]);
     let facts = Value::from_pairs([
@@ -247,18 +251,24 @@ fn of_order(order: &Order) -> Value {
     merge_maps([of_operation(&order.operation, order.amount), facts])
 }
 
-/// Where the issuer sends the payer back to: a place for browsers, by https, or on this machine itself where
-/// somebody tries things out.
+fn of_address(address: &Address) -> Value {
+    let Address { street, street2, city, state, zip, country } = address;
+    Value::from_pairs(
+        [
+            ("street", street),
+            ("street2", street2),
+            ("city", city),
+            ("state", state),
+            ("zip", zip),
+            ("country", country),
+        ]
+        .map(|(name, text)| (name, Value::from(text.as_str()))),
+    )
+}
+
+/// Where the issuer sends the payer back to.
 fn way_back(order: &Order) -> &str {
-    let usable = |text: &&str| {
-        Url::parse(text).is_ok_and(|url| {
-            allowed_scheme(&url)
-                && url.username().is_empty()
-                && url.password().is_none()
-                && !shared::digits::holds_card_number(text)
-        })
-    };
-    order.return_url.as_deref().filter(usable).unwrap_or_default()
+    order.return_url.as_deref().filter(|address| takes_payer_back(address)).unwrap_or_default()
 }
 
 fn of_known(known: &Known) -> Value {

@@ -219,7 +219,8 @@ impl Transactions for SqliteTransaction {
         self.run(move |c| {
             let mut statement = c.prepare_cached(
                 "SELECT count(*) FROM operation o
-                 WHERE o.settled_at IS NULL AND o.merchant_id = ?1 AND o.state IN ('sent', 'pending')
+                 WHERE o.settled_at IS NULL AND o.merchant_id = ?1
+                   AND (o.state IN ('sent', 'pending') OR o.returned_at IS NOT NULL)
                    AND (o.card_id = (SELECT k.card_id FROM gateway_token k
                                      WHERE k.number = ?3 AND k.merchant_id = ?1 AND k.mode = ?2)
                         OR (o.owner = 'transaction' AND EXISTS (

@@ -134,7 +134,8 @@ async fn queue_token(
     token: &str,
     cause: UpdateCause,
 ) -> Result<bool, TransactionError> {
-    if !is_served(mode) {
+    // Of two that queue it, on two nodes or beside a refusal, the second one waits here and finds what the first wrote.
+    if !is_served(mode) || transaction.lock_token(merchant.clone(), mode, token.to_owned()).await?.is_none() {
         return Ok(false);
     }
     let newest = transaction.list_updates(merchant.clone(), mode, token.to_owned(), 1).await?;
