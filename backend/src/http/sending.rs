@@ -11,7 +11,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts as _, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -50,7 +50,7 @@ async fn admitted(app: &Arc<App>, request: Request, stay: &Arc<Stay>) -> Result<
         let merchant = Merchant::from_request_parts(&mut parts, app).await?;
         merchant.with(app, Scope::Proxy).await?;
         parts.extensions.insert(Authenticated(merchant.0));
-        if !is_small(&parts.headers) {
+        if !is_small(&body) {
             stay.take_room(&app.proxy).await?;
         }
         let whole = timeout_at(stay.until(), read_within(body, MAX_CALL)).await;
@@ -60,10 +60,9 @@ async fn admitted(app: &Arc<App>, request: Request, stay: &Arc<Stay>) -> Result<
     Ok(Request::from_parts(parts, body))
 }
 
-/// Whether a call says that its body is small. One that does not say is treated like those with much.
-fn is_small(headers: &HeaderMap) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH);
-    length.and_then(|text| text.to_str().ok()?.parse::<usize>().ok()).is_some_and(|length| length <= SMALL)
+/// Whether a body is known to be small. One of which nothing is said is treated like those with much.
+fn is_small(body: &Body) -> bool {
+    body.size_hint().upper().is_some_and(|length| length <= SMALL as u64)
 }
 
 /// An answer that keeps the places of its call until it is taken.
