@@ -36,12 +36,17 @@ pub struct Acquirer {
 #[derive(Default)]
 struct Book {
     calls: Mutex<Vec<Got>>,
-    answers: Mutex<VecDeque<Vec<u8>>>,
+    answers: Mutex<VecDeque<Told>>,
+    /// The body of the usual answer; `ok` before one is told.
+    usual: Mutex<Option<Vec<u8>>>,
     taken: watch::Sender<usize>,
     held: watch::Sender<bool>,
     /// The bodies that were answered as usual.
     accepted: watch::Sender<BTreeSet<String>>,
 }
+
+/// An answer, and whether the connection is left open behind it.
+type Told = (Vec<u8>, bool);
 
 /// A call as it came.
 #[derive(Clone)]
@@ -122,7 +127,17 @@ impl Acquirer {
 
     /// The next answer, as it goes over the wire.
     pub fn answers_raw(&self, answer: Vec<u8>) {
-        self.book.answers.lock().unwrap().push_back(answer);
+        self.book.answers.lock().unwrap().push_back((answer, false));
+    }
+
+    /// The same without an end: the connection stays open, and nothing more comes.
+    pub fn answers_without_end(&self, answer: Vec<u8>) {
+        self.book.answers.lock().unwrap().push_back((answer, true));
+    }
+
+    /// What all calls are answered from now on that no other answer was told for.
+    pub fn answers_always(&self, body: &[u8]) {
+        *self.book.usual.lock().unwrap() = Some(body.to_vec());
     }
 
     /// Lets calls wait for their answer from now on; what waits is refused when they are released.
@@ -160,6 +175,13 @@ impl Got {
     /// The first line.
     pub fn line(&self) -> &str {
         self.head.lines().next().unwrap()
+    }
+
+    /// All headers as they came, sorted.
+    pub fn headers(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.head.lines().skip(1).map(str::to_owned).collect();
+        lines.sort();
+        lines
     }
 
     /// A header; empty where there is none.
@@ -244,7 +266,10 @@ where
     book.calls.lock().unwrap().push(got);
     book.taken.send_modify(|taken| *taken += 1);
     let told = book.answers.lock().unwrap().pop_front();
-    let usual = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok".to_vec();
+    let (told, stays_open) = told.map_or((None, false), |(answer, open)| (Some(answer), open));
+    let usual = book.usual.lock().unwrap().clone().unwrap_or_else(|| b"ok".to_vec());
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", usual.len());
+    let usual = [head.into_bytes(), usual].concat();
     let busy = b"HTTP/1.1 503 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec();
     let answer = if *book.held.borrow() {
         book.held.subscribe().wait_for(|held| !held).await.unwrap();
@@ -256,5 +281,10 @@ where
         usual
     };
     stream.write_all(&answer).await?;
+    if stays_open {
+        // Until the caller goes away.
+        stream.flush().await?;
+        while stream.read(&mut [0; 64]).await? > 0 {}
+    }
     stream.shutdown().await
 }

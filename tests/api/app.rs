@@ -195,6 +195,13 @@ impl TestApp {
         self.account.through(NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::new(app))))
     }
 
+    /// The first merchant's client of another node on the same database that has parts of its own.
+    pub fn merchant_at(&self, change: impl FnOnce(&mut App)) -> Client {
+        let mut app = boot::app(&settings(), self.app.core.clone()).unwrap();
+        change(&mut app);
+        self.merchant.through(NormalizePathLayer::trim_trailing_slash().layer(http::router(Arc::new(app))))
+    }
+
     /// Another merchant.
     pub async fn other_merchant(&self) -> Client {
         login(&self.anonymous, &self.new_merchant("Other", Scopes::usual()).await.live)
@@ -361,6 +368,13 @@ impl Endpoint {
     pub async fn capture_from(&self, address: [u8; 4], body: Value) -> Answer {
         self.client.at(address).send(self.call("").json(&body)).await
     }
+}
+
+/// Lets what waits in this process wait so much less, without a wait: the clock of its timers goes on at once.
+pub async fn let_pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(seconds)).await;
+    tokio::time::resume();
 }
 
 /// The text of a JSON text.

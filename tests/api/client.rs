@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_body::Frame;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -29,6 +33,21 @@ enum Transport {
     Router(NormalizePath<Router>),
     /// A running program.
     Socket(SocketAddr),
+}
+
+/// A body that does not come.
+struct Never;
+
+impl HttpBody for Never {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Poll::Pending
+    }
 }
 
 /// A call before it is sent.
@@ -130,14 +149,33 @@ impl Client {
         Answer { status, headers, body, secrets }
     }
 
-    async fn send_here(&self, router: NormalizePath<Router>, call: Call) -> (u16, HeaderMap, Vec<u8>) {
+    /// Sends a call to a server in this process and leaves the body of its answer where it is.
+    pub async fn open(&self, mut call: Call) -> Response {
+        call.headers.extend(self.authorization.clone().map(|value| ("authorization".to_owned(), value)));
+        let Transport::Router(router) = &self.transport else { panic!("a server in this process") };
+        self.request(router.clone(), &call, Body::from(call.body.clone())).await
+    }
+
+    /// Sends a call whose body never comes; answers the status.
+    pub async fn open_without_body(&self, mut call: Call) -> u16 {
+        call.headers.extend(self.authorization.clone().map(|value| ("authorization".to_owned(), value)));
+        let Transport::Router(router) = &self.transport else { panic!("a server in this process") };
+        self.request(router.clone(), &call, Body::new(Never)).await.status().as_u16()
+    }
+
+    async fn request(&self, router: NormalizePath<Router>, call: &Call, body: Body) -> Response {
         let mut request = Request::builder().method(call.method).uri(&call.target);
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        let mut request = request.body(Body::from(call.body)).unwrap();
+        let mut request = request.body(body).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.address, 40_000)));
-        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        router.oneshot(request).await.unwrap()
+    }
+
+    async fn send_here(&self, router: NormalizePath<Router>, call: Call) -> (u16, HeaderMap, Vec<u8>) {
+        let body = Body::from(call.body.clone());
+        let (parts, body) = self.request(router, &call, body).await.into_parts();
         (parts.status.as_u16(), parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
     }
 }

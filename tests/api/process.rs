@@ -94,6 +94,11 @@ impl Server {
         Self { child, log, out, address, data, database, variables }
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> String {
+        self.child.id().unwrap().to_string()
+    }
+
     /// Nobody's client.
     pub fn anonymous(&self) -> Client {
         Client::of_socket(self.address)

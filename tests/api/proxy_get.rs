@@ -13,6 +13,9 @@ on_both_engines! {
     a_card_is_found_in_any_text,
     a_refusal_is_answered_and_nothing_stored,
     an_answer_without_a_card_is_not_stored,
+    rules_change_the_card_before_it_is_stored,
+    rules_that_cannot_be_applied_store_nothing,
+    what_was_sent_is_shown,
 }
 
 async fn fetch(app: &TestApp, acquirer: &Acquirer, more: &str) -> Answer {
@@ -83,4 +86,62 @@ async fn an_answer_without_a_card_is_not_stored(app: TestApp) {
         fetch(&app, &acquirer, more).await.refused(502, "unstorable");
     }
     assert!(app.stored_cards("managed").await.is_empty());
+}
+
+/// A rule of this name with one operation.
+async fn rule(app: &TestApp, name: &str, operation: Value) {
+    let body = json!({ "operations": [operation] });
+    app.merchant.post(&format!("/v1/rule?id={name}"), body).await.ok();
+}
+
+async fn rules_change_the_card_before_it_is_stored(app: TestApp) {
+    let acquirer = prepared(&app).await;
+    let angle = json!({ "name": "format", "input_field": "note", "arguments": { "format": "<{}>" } });
+    rule(&app, "angle", angle).await;
+    rule(&app, "copy", json!({ "name": "noop", "input_field": "note", "output_field": "other" })).await;
+    rule(&app, "valid", json!({ "name": "noop", "input_field": "expiry", "output_field": "valid" })).await;
+    let card = json!({ "card_number": NUMBER, "note": "x" });
+    acquirer.answers(200, &[], card.to_string().as_bytes());
+    // In the order in which the call names them.
+    let answer = fetch(&app, &acquirer, "&rules=copy,angle").await.ok();
+    let kept = json!({ "card_number": NUMBER, "note": "<x>", "other": "x" });
+    assert_eq!(stored(&app, &answer).await, kept);
+    let text = format!("pan={NUMBER}&expiry=06/31");
+    acquirer.answers(200, &[], text.as_bytes());
+    let answer = fetch(&app, &acquirer, "&smart_parse=true&rules=valid").await.ok();
+    assert_eq!(answer["body"], "pan={{card_number}}&expiry={{expiry}}");
+    assert_eq!(stored(&app, &answer).await["valid"], "06/31");
+}
+
+async fn rules_that_cannot_be_applied_store_nothing(app: TestApp) {
+    let acquirer = prepared(&app).await;
+    let parse = json!({ "name": "parse_json", "input_field": "note", "output_field": "other" });
+    rule(&app, "parse", parse).await;
+    // A rule carries no number into another member.
+    let copy = json!({ "name": "noop", "input_field": "card_number", "output_field": "other" });
+    rule(&app, "copy", copy).await;
+    let card = json!({ "card_number": NUMBER, "note": "no JSON" });
+    for name in ["parse", "copy"] {
+        acquirer.answers(200, &[], card.to_string().as_bytes());
+        let answer = fetch(&app, &acquirer, &format!("&rules={name}")).await;
+        assert_eq!(answer.refused(502, "unstorable").0["errors"][0]["pointer"], "/rules");
+    }
+    // One that does not exist is told before anything is fetched.
+    let before = acquirer.taken();
+    let answer = fetch(&app, &acquirer, "&rules=parse,none").await;
+    answer.refused(400, "invalid").at("/rules", "unknown");
+    assert_eq!(acquirer.taken(), before);
+    assert!(app.stored_cards("managed").await.is_empty());
+}
+
+async fn what_was_sent_is_shown(app: TestApp) {
+    let acquirer = prepared(&app).await;
+    for (status, body) in [(200, json!({ "card_number": NUMBER })), (404, json!({}))] {
+        acquirer.answers(status, &[], body.to_string().as_bytes());
+        let answer = fetch(&app, &acquirer, "&debug=true").await.ok();
+        let shown = json!({ "method": "GET", "url": acquirer.url("/card/a7"), "headers": [], "body": "" });
+        assert_eq!(answer["populated_template"], shown);
+        acquirer.answers(status, &[], body.to_string().as_bytes());
+        assert_eq!(fetch(&app, &acquirer, "").await.ok().get("populated_template"), None);
+    }
 }

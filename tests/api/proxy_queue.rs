@@ -13,6 +13,9 @@ on_both_engines! {
     a_busy_server_is_asked_again_under_the_same_key,
     a_refusal_is_an_answer,
     attempts_end,
+    eight_attempts_are_made_by_the_schedule_unless_others_are_asked_for,
+    too_many_requests_and_failures_of_the_server_are_tried_again_and_nothing_else_is,
+    the_server_says_when_to_come_again,
     the_result_is_told_by_a_signed_webhook,
     a_code_waits_with_its_send_and_is_gone_with_it,
     a_code_does_not_wait_longer_than_with_its_card,
@@ -89,6 +92,76 @@ async fn attempts_end(app: TestApp) {
             app.merchant.post(&target(&token, &format!("&max_attempts={attempts}")), pan(&acquirer)).await;
         answer.refused(400, "invalid").at("/max_attempts", "range");
     }
+}
+
+/// The seconds before each attempt but the first; the last wait is repeated.
+const WAITS: [u64; 9] = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
+async fn eight_attempts_are_made_by_the_schedule_unless_others_are_asked_for(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    for (more, most) in [("", 8), ("&max_attempts=1", 1), ("&max_attempts=16", 16)] {
+        for _ in 0..most {
+            acquirer.answers(500, &[], b"down");
+        }
+        let before = acquirer.taken();
+        let id = queue(&app, &token, more, pan(&acquirer)).await;
+        app.deliver().await;
+        for attempt in 1..most {
+            assert_eq!(acquirer.taken(), before + attempt);
+            let wait = WAITS[(attempt - 1).min(WAITS.len() - 1)];
+            // A wait is up to a tenth longer, never shorter.
+            app.clock.pass(wait - 3);
+            assert_eq!(app.deliver().await, 0, "before the wait of attempt {attempt}");
+            app.clock.pass(3 + wait / 10 + 1);
+            assert_eq!(app.deliver().await, 1, "after the wait of attempt {attempt}");
+        }
+        app.clock.pass(48 * 3600);
+        app.deliver().await;
+        let shown = show(&app, &id).await;
+        assert_eq!((&shown["state"], &shown["attempts"]), (&json!("failed"), &json!(most)));
+        assert_eq!((&shown["status_code"], acquirer.taken()), (&json!(500), before + most));
+    }
+}
+
+async fn too_many_requests_and_failures_of_the_server_are_tried_again_and_nothing_else_is(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    for (status, attempts) in
+        [(429, 2), (500, 2), (502, 2), (503, 2), (504, 2), (301, 1), (400, 1), (404, 1), (409, 1), (422, 1)]
+    {
+        let before = acquirer.taken();
+        acquirer.answers(status, &[], b"");
+        let id = queue(&app, &token, "", pan(&acquirer)).await;
+        app.deliver().await;
+        app.clock.pass(7);
+        app.deliver().await;
+        let shown = show(&app, &id).await;
+        let last = if attempts == 2 { 200 } else { status };
+        assert_eq!((&shown["state"], &shown["status_code"]), (&json!("answered"), &json!(last)));
+        assert_eq!(acquirer.taken() - before, attempts, "{status}");
+    }
+}
+
+async fn the_server_says_when_to_come_again(app: TestApp) {
+    let (acquirer, token) = prepared(&app).await;
+    // The clock of the tests begins at 08:00; seconds come after the date's four hours.
+    let date = "Fri, 15 Jan 2027 12:00:00 GMT";
+    for (status, later, seconds) in [(503, date, 4 * 3600), (429, "900", 900), (503, "7200", 7200)] {
+        let before = acquirer.taken();
+        acquirer.answers(status, &[("Retry-After", later)], b"");
+        queue(&app, &token, "", pan(&acquirer)).await;
+        app.deliver().await;
+        app.clock.pass(seconds - 60);
+        assert_eq!((app.deliver().await, acquirer.taken()), (0, before + 1), "{status} {later}");
+        app.clock.pass(61);
+        assert_eq!((app.deliver().await, acquirer.taken()), (1, before + 2), "{status} {later}");
+    }
+    // Sooner than the schedule is no reason to hurry.
+    let before = acquirer.taken();
+    acquirer.answers(429, &[("Retry-After", "0")], b"");
+    queue(&app, &token, "", pan(&acquirer)).await;
+    app.deliver().await;
+    app.clock.pass(2);
+    assert_eq!((app.deliver().await, acquirer.taken()), (0, before + 1));
 }
 
 async fn the_result_is_told_by_a_signed_webhook(app: TestApp) {

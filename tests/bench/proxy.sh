@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Captures per second alone, and beside 500 proxy calls whose destination does not answer, in one run, with the
-# server's memory. SQLite. CARDAMOM_BIN comes from ./dev; SECONDS_A_RUN, CONNECTIONS and CALLS may be set.
+# Captures per second alone, beside 500 proxy calls whose destination does not answer, and beside 500 calls of a megabyte
+# that are answered by a megabyte, in one run, with the server's memory. Fails if the large calls take more of it than
+# docs/proxy.md says. SQLite. CARDAMOM_BIN comes from ./dev; SECONDS_A_RUN, CONNECTIONS and CALLS may be set.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds="${SECONDS_A_RUN:-10}"
 connections="${CONNECTIONS:-16}"
 calls="${CALLS:-500}"
+# MB that large calls may take, beside 0.3 MB for each call.
+bound=$((400 + calls * 3 / 10))
 work="$(mktemp -d /var/tmp/cardamom-bench.XXXXXX)"
 server="" slow="" callers=""
 trap 'for pid in $callers $server $slow; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
@@ -22,6 +25,9 @@ wait_for() {
   echo "bench: $* did not succeed" >&2
   exit 1
 }
+
+# memory FIELD: the server's memory in MB; VmHWM is the most since it was last reset.
+memory() { awk -v field="$1:" '$1 == field { print int($2 / 1024) }' "/proc/$server/status"; }
 
 openssl req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=slow \
   -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
@@ -48,7 +54,7 @@ measure() {
   local out
   out="$(CAPTURE_START=$((start += 1)) wrk -t1 -c"$connections" -d"${seconds}s" -s tests/bench/capture.lua "$url" | grep RESULT)"
   awk -v name="$1" -v open="$(cat "$work/open" 2>/dev/null || echo 0)" \
-    -v memory="$(awk '/VmRSS/ { print $2 / 1024 }' "/proc/$server/status")" '{
+    -v memory="$(memory VmRSS)" '{
       for (i = 1; i <= NF; i++) { split($i, pair, "="); value[pair[1]] = pair[2] }
       printf "%-28s %6d %10.0f %9.2f %9.2f %9.0f %7d\n", name, open, value["requests"] / value["micros"] * 1e6,
         value["p50"] / 1000, value["p99"] / 1000, memory, value["refused"] + value["broken"]
@@ -68,3 +74,20 @@ kill "$callers"
 wait "$callers" 2>/dev/null || true
 callers=""
 measure "alone again"
+
+# The peak is counted from here on.
+before="$(memory VmRSS)"
+echo 5 >"/proc/$server/clear_refs"
+node tests/bench/proxy.mjs large "$calls" "http://127.0.0.1:4181/v1/proxy/post?user=managed&token=$token&synchronous=true" \
+  "$credentials" https://127.0.0.1:4183/large "$work/answered" &
+callers=$!
+measure "beside calls of 1 MB"
+answered() { [ "$(cat "$work/answered" 2>/dev/null || echo 0)" -ge "$calls" ]; }
+for _ in $(seq 30); do answered || sleep 10; done
+wait_for answered
+kill "$callers"
+wait "$callers" 2>/dev/null || true
+callers=""
+grown=$(($(memory VmHWM) - before))
+echo "$(cat "$work/answered") calls of 1 MB, $calls at once: at most $grown MB more than before, the bound is $bound MB"
+[ "$grown" -le "$bound" ] || { echo "bench: large calls take more memory than is bounded" >&2; exit 1; }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use backend::model::{CaptureEndpoint, Mode, Refusal};
+use backend::model::{CaptureEndpoint, Card, Lock, Mode, Refusal};
 use backend::storage::postgres::PostgresStore;
 use backend::storage::{Store, StoreError};
+
+use tokio::task::JoinHandle;
 
 use crate::engines::{Database, Db, connect};
 use crate::shop::Shop;
@@ -83,6 +85,103 @@ async fn a_key_does_not_change_under_an_endpoint_that_is_being_made() {
     let found = t.find_retrieval_by_secret_name("r".to_owned()).await.unwrap().unwrap();
     assert!(found.wrapped.is_empty());
     drop(t);
+    database.delete().await;
+}
+
+/// Waits until somebody waits for a lock, which has to be that task.
+async fn until_it_waits<T>(database: &Database, task: &JoinHandle<T>) {
+    let onlooker = connect(&database.url).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock'";
+    while onlooker.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!task.is_finished(), "it does not wait");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Begins to delete a card, as another node does.
+fn delete(db: &Db, card: &Card) -> JoinHandle<()> {
+    let (db, card) = (db.clone(), card.clone());
+    tokio::spawn(async move {
+        let mut t = db.begin().await;
+        t.delete_card(card.merchant, card.id).await.unwrap();
+        t.commit().await.unwrap();
+    })
+}
+
+/// Or the endpoints would outlive the card, and keep its token, which is derived from its number.
+#[tokio::test]
+async fn a_card_is_not_deleted_under_endpoints_that_are_locked_to_it() {
+    let database = Database::create().await;
+    let db = Db::over(node(&database).await);
+    let shop = Shop::open(&db, "a").await;
+    let card = shop.add_card("token").await;
+    let mut making = db.begin().await;
+    assert!(making.hold_card(card.merchant.clone(), card.id.clone()).await.unwrap());
+    let deleting = delete(&db, &card);
+    until_it_waits(&database, &deleting).await;
+    let mut of_card = shop.retrieval("of-card");
+    of_card.lock_reference = Some(card.reference.clone());
+    let mut other = shop.retrieval("other");
+    other.lock_token = Some("another".to_owned());
+    for endpoint in [shop.retrieval("of-token"), of_card, other] {
+        making.add_retrieval(endpoint).await.unwrap();
+    }
+    let mut capture = shop.endpoint("capture");
+    capture.lock = Some(Lock { token: card.token.clone(), reference: card.reference.clone() });
+    making.add_endpoint(capture).await.unwrap();
+    making.commit().await.unwrap();
+    deleting.await.unwrap();
+    let mut t = db.read().await;
+    let mut left = Vec::new();
+    for name in ["of-token", "of-card", "other"] {
+        left.extend(t.find_retrieval_by_secret_name(name.to_owned()).await.unwrap().map(|e| e.unique_id));
+    }
+    assert_eq!(left, ["other"]);
+    assert!(t.find_endpoint_by_secret_name("capture".to_owned()).await.unwrap().is_none());
+    drop(t);
+    database.delete().await;
+}
+
+#[tokio::test]
+async fn nothing_is_locked_to_a_card_that_is_being_deleted() {
+    let database = Database::create().await;
+    let db = Db::over(node(&database).await);
+    let shop = Shop::open(&db, "a").await;
+    let card = shop.add_card("token").await;
+    let mut deleting = db.begin().await;
+    deleting.delete_card(card.merchant.clone(), card.id.clone()).await.unwrap();
+    let (other, wanted) = (db.clone(), card.clone());
+    let holding = tokio::spawn(async move {
+        let mut t = other.begin().await;
+        assert!(t.lookup_card(wanted.merchant.clone(), wanted.id.clone()).await.unwrap().is_some());
+        t.hold_card(wanted.merchant, wanted.id).await.unwrap()
+    });
+    until_it_waits(&database, &holding).await;
+    deleting.commit().await.unwrap();
+    assert!(!holding.await.unwrap());
+    database.delete().await;
+}
+
+/// Each of them sees the other one as long as both are under way.
+#[tokio::test]
+async fn two_cards_of_a_token_that_are_deleted_at_once_take_its_endpoint_along() {
+    let database = Database::create().await;
+    let db = Db::over(node(&database).await);
+    let shop = Shop::open(&db, "a").await;
+    let (first, mut second) = (shop.add_card("token").await, shop.card("token"));
+    second.reference = "another".to_owned();
+    let mut t = db.begin().await;
+    t.add_card(second.clone()).await.unwrap();
+    t.add_retrieval(shop.retrieval("r")).await.unwrap();
+    t.commit().await.unwrap();
+    let mut deleting = db.begin().await;
+    deleting.delete_card(first.merchant.clone(), first.id.clone()).await.unwrap();
+    let also = delete(&db, &second);
+    until_it_waits(&database, &also).await;
+    deleting.commit().await.unwrap();
+    also.await.unwrap();
+    assert!(db.read().await.find_retrieval_by_secret_name("r".to_owned()).await.unwrap().is_none());
     database.delete().await;
 }
 

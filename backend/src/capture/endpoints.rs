@@ -72,7 +72,11 @@ pub async fn create(
         let card = transaction
             .find_card(caller.merchant.clone(), key.id.clone(), lock.token.clone(), lock.reference.clone())
             .await?;
-        card.ok_or(CaptureError::UnknownCard)?;
+        let card = card.ok_or(CaptureError::UnknownCard)?;
+        // A card that is deleted meanwhile would leave an endpoint behind.
+        if !transaction.hold_card(card.merchant, card.id).await? {
+            return Err(StoreError::Retry.into());
+        }
     }
     transaction.add_endpoint(endpoint.clone()).await.map_err(|error| match error {
         StoreError::Conflict => CaptureError::Taken,

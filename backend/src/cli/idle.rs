@@ -1,5 +1,5 @@
 //! Connections that say nothing are ended: before the first request as well as between two. The HTTP layer's own
-//! timeout begins only with a request's first line.
+//! timeout begins only with a request's first line. So are those that do not take their answer, which is held for them.
 
 use std::future::Future;
 use std::io;
@@ -34,6 +34,7 @@ where
             let (stream, service) = accepted.await?;
             let mut stream = TimeoutStream::new(stream);
             stream.set_read_timeout(Some(SILENCE));
+            stream.set_write_timeout(Some(SILENCE));
             Ok((Box::pin(stream), service))
         })
     }
@@ -43,7 +44,7 @@ where
 mod tests {
     use super::*;
     use axum_server::accept::DefaultAcceptor;
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_is_ended() {
@@ -52,6 +53,16 @@ mod tests {
         // The clock of the test moves on by itself while everything waits.
         let started = tokio::time::Instant::now();
         let ended = stream.read_u8().await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), SILENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_nothing_is_ended() {
+        let (_deaf, ours) = tokio::io::duplex(64);
+        let (mut stream, ()) = Idle(DefaultAcceptor::new()).accept(ours, ()).await.unwrap();
+        let started = tokio::time::Instant::now();
+        let ended = stream.write_all(&[0; 65]).await.unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
         assert_eq!(started.elapsed().as_secs(), SILENCE.as_secs());
     }

@@ -48,10 +48,13 @@ pub async fn read_within(body: Body, most: usize) -> Result<axum::body::Bytes, A
         Ok(Err(_)) => {
             Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed", "The body did not arrive whole."))
         }
-        Err(_) => {
-            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body did not arrive in time."))
-        }
+        Err(_) => Err(late()),
     }
+}
+
+/// The refusal of a body that takes too long.
+pub fn late() -> ApiError {
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body did not arrive in time.")
 }
 
 fn is_length(error: &axum::Error) -> bool {

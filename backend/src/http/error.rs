@@ -180,8 +180,13 @@ impl IntoResponse for ApiError {
                 HeaderValue::from_static("Basic realm=\"cardamom\", charset=\"UTF-8\""),
             );
         }
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        let later = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => Some("60"),
+            StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+            _ => None,
+        };
+        if let Some(later) = later {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(later));
         }
         response
     }
@@ -385,6 +390,10 @@ impl From<ProxyError> for ApiError {
             ProxyError::TooMany => {
                 let detail = "This card did not fit too many messages; wait a minute.";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail)
+            }
+            ProxyError::Busy | ProxyError::NeedsRoom => {
+                let detail = "There is no room for this call now; nothing was sent. Try again.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
             }
             ProxyError::Unknown => Self::not_found(),
             ProxyError::Unstorable(errors) => {

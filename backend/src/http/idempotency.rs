@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -28,8 +28,6 @@ use crate::access::Caller;
 use crate::access::idempotency::{self, AfterCrash, Asked, Begun, Holder, IdempotencyError, Keys, Ticket};
 use crate::json::{self, Members, Value};
 use crate::model::{MerchantId, Mode};
-use crate::outgoing::SMALL;
-use crate::proxy;
 
 /// The header of the key.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -82,9 +80,6 @@ pub struct Booking;
 /// Captures, by the endpoint's secret.
 pub struct Capture;
 
-/// Cards on their way to other servers and back.
-pub struct Sending;
-
 /// Calls of operators, by their own credentials.
 pub struct Operation;
 
@@ -106,17 +101,6 @@ pub async fn capture(Extension(app): Extension<Arc<App>>, request: Request, next
 /// The layer of operators' calls.
 pub async fn operating(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
     once(&Operation, app, request, next).await
-}
-
-/// The layer of the proxy's calls. Calls with large bodies have a place each for as long as they last, so that the
-/// memory they take is bounded.
-pub async fn sending(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|text| text.to_str().ok()?.parse::<usize>().ok());
-    // Whoever does not say how much comes waits like those with much.
-    let is_small = length.is_some_and(|length| length <= SMALL);
-    let _room = if is_small { None } else { app.proxy.room().await };
-    once(&Sending, Arc::clone(&app), request, next).await
 }
 
 /// Runs a call once. Calls without the header, and those that are no `POST`, pass.
@@ -251,7 +235,7 @@ fn pairs(text: &[u8]) -> Members {
 }
 
 /// A caller's holder; handlers find the caller in the request and do not authenticate once more.
-async fn by_header(app: &Arc<App>, parts: &mut Parts) -> Result<Option<Holder>, ApiError> {
+pub(super) async fn by_header(app: &Arc<App>, parts: &mut Parts) -> Result<Option<Holder>, ApiError> {
     if !has_credentials(&parts.headers) {
         return Ok(None);
     }
@@ -315,26 +299,6 @@ impl Surface for Operation {
 
     fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {
         error.into_response()
-    }
-}
-
-#[async_trait]
-impl Surface for Sending {
-    async fn holder(&self, app: &Arc<App>, parts: &mut Parts, _: &Bytes) -> Result<Option<Holder>, ApiError> {
-        by_header(app, parts).await
-    }
-
-    fn refusal(&self, _: &HeaderMap, error: ApiError) -> Response {
-        error.into_response()
-    }
-
-    fn most(&self) -> usize {
-        proxy::MAX_CALL
-    }
-
-    /// The message may have left.
-    fn after_crash(&self) -> AfterCrash {
-        AfterCrash::Refuse
     }
 }
 

@@ -21,6 +21,7 @@ mod paycard;
 mod proxies;
 mod router;
 pub mod scripts;
+mod sending;
 mod v1;
 
 pub use openapi::document;

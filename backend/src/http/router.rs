@@ -20,7 +20,7 @@ use super::paycard::{self, restriction};
 use super::proxies::{Proxies, only_proxies};
 use super::{
     again, assets, booking, docs, gateway, headers, health, idempotency, invoices, openapi, pages, scripts,
-    v1,
+    sending, v1,
 };
 use crate::assets::Assets;
 use crate::capture::facts::FactsCache;
@@ -145,7 +145,6 @@ pub fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(v1::rule::operations))
         .routes(routes!(v1::rule::preview))
         .routes(routes!(v1::proxy::hosts))
-        .routes(routes!(v1::proxy::show))
         // Merchant backends: what was sent to them.
         .routes(routes!(v1::delivery::list))
         .routes(routes!(v1::delivery::show))
@@ -208,7 +207,8 @@ fn sending() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(v1::proxy::post))
         .routes(routes!(v1::proxy::get))
-        .layer(axum::middleware::from_fn(idempotency::sending))
+        .routes(routes!(v1::proxy::show))
+        .layer(axum::middleware::from_fn(sending::sending))
 }
 
 /// Merchant backends: cards over the phone. Their answers and errors have a shape of their own.

@@ -3,9 +3,9 @@
 
 use super::address::Allowed;
 use super::dedicated::Dedicated;
+use super::lookup::{CheckedResolver, Lookup, ResolveError, SystemLookup};
 use super::relay::{Relayed, Reply};
 use crate::tls;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::error::Error;
 use std::net::IpAddr;
@@ -22,6 +22,7 @@ const BODY_HEAD: usize = 1024;
 pub struct Outgoing {
     client: reqwest::Client,
     allowed: Arc<Allowed>,
+    lookup: Arc<dyn Lookup>,
 }
 
 /// What the far side answered to a [`Outgoing::post`].
@@ -123,23 +124,31 @@ impl Outgoing {
 
     /// The same with another limit of time for a whole call.
     pub fn patient(allowed: Allowed, total: Duration) -> Result<Self, OutgoingError> {
-        Self::with_tls(Arc::new(allowed), tls_config()?, total)
+        Self::with_tls(Arc::new(allowed), Arc::new(SystemLookup), tls_config()?, total)
+    }
+
+    /// The same with another way to look names up.
+    pub fn looking_up(allowed: Allowed, lookup: Arc<dyn Lookup>) -> Result<Self, OutgoingError> {
+        Self::with_tls(Arc::new(allowed), lookup, tls_config()?, TOTAL_TIMEOUT)
     }
 
     /// A client for one server, which may be called at the same addresses: with a certificate that it asks for, and
     /// an authority that the system does not know.
     pub fn dedicated(&self, settings: &Dedicated) -> Result<Self, OutgoingError> {
-        Self::with_tls(Arc::clone(&self.allowed), settings.tls_config()?, TOTAL_TIMEOUT)
+        let (allowed, lookup) = (Arc::clone(&self.allowed), Arc::clone(&self.lookup));
+        Self::with_tls(allowed, lookup, settings.tls_config()?, TOTAL_TIMEOUT)
     }
 
     fn with_tls(
         allowed: Arc<Allowed>,
+        lookup: Arc<dyn Lookup>,
         tls: rustls::ClientConfig,
         total: Duration,
     ) -> Result<Self, OutgoingError> {
+        let resolver = CheckedResolver { allowed: Arc::clone(&allowed), lookup: Arc::clone(&lookup) };
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(CheckedResolver { allowed: Arc::clone(&allowed) })
+            .dns_resolver(resolver)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -150,7 +159,7 @@ impl Outgoing {
             .user_agent(concat!("Cardamom/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| OutgoingError::Setup(error.to_string()))?;
-        Ok(Self { client, allowed })
+        Ok(Self { client, allowed, lookup })
     }
 
     /// Fetches a text of at most `max_bytes`.
@@ -217,10 +226,11 @@ impl Outgoing {
         self.check(relayed.url)?;
         let method = reqwest::Method::from_bytes(relayed.method.as_bytes())
             .map_err(|_| OutgoingError::Header(relayed.method.to_owned()))?;
+        let until = tokio::time::Instant::now() + relayed.time;
         let request = self.client.request(method, relayed.url.clone()).timeout(relayed.time);
         let request = request.headers(header_map(relayed.headers)?).body(relayed.body);
         let response = request.send().await.map_err(from_reqwest)?;
-        super::relay::read(response, relayed.most, relayed.room).await
+        super::relay::read(response, relayed.most, relayed.places, until).await
     }
 
     /// Checks an address before it is kept: as `check`, and a name must not lead to private addresses only now.
@@ -228,10 +238,9 @@ impl Outgoing {
     pub async fn vet(&self, url: &Url) -> Result<(), OutgoingError> {
         self.check(url)?;
         let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
-        let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((name, 0))).await;
+        let found = tokio::time::timeout(CONNECT_TIMEOUT, self.lookup.lookup(name)).await;
         let Ok(Ok(found)) = found else { return Ok(()) };
-        let found: Vec<_> = found.collect();
-        if found.is_empty() || found.iter().any(|address| self.allowed.permits(address.ip())) {
+        if found.is_empty() || found.iter().any(|address| self.allowed.permits(*address)) {
             return Ok(());
         }
         Err(OutgoingError::Refused)
@@ -254,39 +263,6 @@ impl Outgoing {
             None => return Err(OutgoingError::Scheme),
         };
         if self.allowed.permits(literal) { Ok(()) } else { Err(OutgoingError::Refused) }
-    }
-}
-
-/// Gives the client only addresses that may be called, so that the address checked is the one connected to.
-struct CheckedResolver {
-    allowed: Arc<Allowed>,
-}
-
-/// Why a name gave no address; found again in the source chain of the client's error.
-#[derive(Debug, thiserror::Error)]
-enum ResolveError {
-    #[error("no address")]
-    Unresolved,
-    #[error("only addresses that may not be called")]
-    Refused,
-}
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allowed = Arc::clone(&self.allowed);
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let found: Vec<_> = found.map_err(|_| ResolveError::Unresolved)?.collect();
-            if found.is_empty() {
-                return Err(ResolveError::Unresolved.into());
-            }
-            let permitted: Vec<_> =
-                found.into_iter().filter(|address| allowed.permits(address.ip())).collect();
-            if permitted.is_empty() {
-                return Err(ResolveError::Refused.into());
-            }
-            Ok(Box::new(permitted.into_iter()) as Addrs)
-        })
     }
 }
 

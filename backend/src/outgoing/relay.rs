@@ -1,9 +1,11 @@
 //! A message that somebody else wrote, and the whole of its answer, read within a bound of memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::OutgoingError;
@@ -26,12 +28,12 @@ pub struct Relayed<'r> {
     pub time: Duration,
     /// The largest answer, in bytes.
     pub most: usize,
-    /// Where large answers wait for their turn; `None` for whoever has room already.
-    pub room: Option<&'r Semaphore>,
+    /// Where large answers wait for a place; `None` for whoever has room already.
+    pub places: Option<Arc<Semaphore>>,
 }
 
 /// What was answered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Reply {
     /// The status, whatever it is.
     pub status: u16,
@@ -39,6 +41,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,
+    /// The place of a large answer, to be held as long as anything of it.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 impl Reply {
@@ -51,7 +55,8 @@ impl Reply {
 pub(super) async fn read(
     mut response: reqwest::Response,
     most: usize,
-    room: Option<&Semaphore>,
+    places: Option<Arc<Semaphore>>,
+    until: Instant,
 ) -> Result<Reply, OutgoingError> {
     let coding = response.headers().get(header::CONTENT_ENCODING);
     if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -60,23 +65,25 @@ pub(super) async fn read(
     let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let status = response.status().as_u16();
-    let (mut body, mut held) = (Vec::new(), None);
+    let (mut body, mut place, mut places) = (Vec::new(), None, places);
     while let Some(chunk) = response.chunk().await.map_err(from_reqwest)? {
         if chunk.len() > most - body.len() {
             return Err(OutgoingError::TooLarge(most));
         }
-        if let (Some(room), None, true) = (room, &held, body.len() + chunk.len() > SMALL) {
-            held = Some(room.acquire().await.map_err(|_| OutgoingError::TooLarge(most))?);
+        if body.len() + chunk.len() > SMALL
+            && let Some(places) = places.take()
+        {
+            // The client's own limit of time does not run while nothing is read.
+            let waited = timeout_at(until, places.acquire_owned()).await;
+            place = waited.map_err(|_| OutgoingError::Timeout)?.ok();
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, headers, body })
+    Ok(Reply { status, headers, body, place })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -101,7 +108,15 @@ mod tests {
         Url::parse(&format!("http://{address}/")).unwrap()
     }
 
-    async fn relay(answer: Vec<u8>, room: Option<&Semaphore>) -> Result<Reply, OutgoingError> {
+    /// Long enough on every machine.
+    const LONG: Duration = Duration::from_mins(1);
+    const SHORT: Duration = Duration::from_millis(200);
+
+    async fn relay(
+        answer: Vec<u8>,
+        time: Duration,
+        places: Option<Arc<Semaphore>>,
+    ) -> Result<Reply, OutgoingError> {
         let networks = vec!["127.0.0.0/8".parse().unwrap()];
         let client = Outgoing::new(Allowed { networks, plain_http: true }).unwrap();
         let url = serve(answer).await;
@@ -110,9 +125,9 @@ mod tests {
             url: &url,
             headers: &[],
             body: b"x".to_vec(),
-            time: Duration::from_millis(500),
+            time,
             most: 2 * SMALL,
-            room,
+            places,
         };
         client.relay(relayed).await
     }
@@ -125,31 +140,31 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_takes_too_long_is_given_up() {
         for (length, sent) in [(10, 0), (10, 9)] {
-            assert!(matches!(relay(answer(length, sent), None).await, Err(OutgoingError::Timeout)));
+            assert!(matches!(relay(answer(length, sent), SHORT, None).await, Err(OutgoingError::Timeout)));
         }
-        assert!(matches!(relay(Vec::new(), None).await, Err(OutgoingError::Timeout)));
-        assert_eq!(relay(answer(10, 10), None).await.unwrap().body.len(), 10);
+        assert!(matches!(relay(Vec::new(), SHORT, None).await, Err(OutgoingError::Timeout)));
+        assert_eq!(relay(answer(10, 10), LONG, None).await.unwrap().body.len(), 10);
     }
 
     #[tokio::test]
     async fn an_answer_without_an_end_is_given_up_at_its_limit() {
         let endless = answer(usize::MAX / 4, 3 * SMALL);
-        assert!(matches!(relay(endless, None).await, Err(OutgoingError::TooLarge(_))));
-        assert_eq!(relay(answer(2 * SMALL, 2 * SMALL), None).await.unwrap().body.len(), 2 * SMALL);
+        assert!(matches!(relay(endless, LONG, None).await, Err(OutgoingError::TooLarge(_))));
+        assert_eq!(relay(answer(2 * SMALL, 2 * SMALL), LONG, None).await.unwrap().body.len(), 2 * SMALL);
     }
 
     #[tokio::test]
-    async fn large_answers_wait_for_room_and_small_ones_do_not() {
-        let room = Arc::new(Semaphore::new(1));
-        let held = room.acquire().await.unwrap();
-        assert!(relay(answer(SMALL, SMALL), Some(&room)).await.is_ok());
-        let waiting = tokio::spawn({
-            let room = Arc::clone(&room);
-            async move { relay(answer(SMALL + 1, SMALL + 1), Some(&room)).await }
-        });
-        tokio::task::yield_now().await;
+    async fn large_answers_wait_for_a_place_and_small_ones_do_not() {
+        let places = Arc::new(Semaphore::new(1));
+        let held = Arc::clone(&places).acquire_owned().await.unwrap();
+        assert!(relay(answer(SMALL, SMALL), LONG, Some(Arc::clone(&places))).await.is_ok());
+        // Without a place in time it is given up like a server that takes too long.
+        let large = |time| relay(answer(SMALL + 1, SMALL + 1), time, Some(Arc::clone(&places)));
+        assert!(matches!(large(SHORT).await, Err(OutgoingError::Timeout)));
         drop(held);
-        assert_eq!(waiting.await.unwrap().unwrap().body.len(), SMALL + 1);
-        assert_eq!(room.available_permits(), 1);
+        let reply = large(LONG).await.unwrap();
+        assert_eq!((reply.body.len(), places.available_permits()), (SMALL + 1, 0));
+        drop(reply);
+        assert_eq!(places.available_permits(), 1);
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::codes::SentCode;
 use super::queue::{self, Kept};
 use super::send::{self, Answered, Seen};
-use super::{CHANNEL, Proxy, ProxyError, fill};
+use super::{CHANNEL, Proxy, ProxyError, Stay, fill};
 use crate::core::{Actor, Core};
 use crate::model::{EventState, OutboxEvent, Outcome, ProxySend, Schedule, SendState};
 use crate::outbox::{self, Courier, NewEvent, OutboxError, Parcel, Receipt, Verdict, WEBHOOK};
@@ -58,16 +58,18 @@ impl ProxyCourier {
         }
         let filling = kept.filling(code.as_ref().map(|code| code.as_str()));
         let filling = filling.map_err(|_| Trouble::Never("the send cannot be read"))?;
-        let filled = fill::fill(&wish, &rules, &filling);
+        // The outbox bounds how many attempts are under way at once: what is large in them needs no place.
+        let stay = Stay::behind(TIME);
+        let filled = fill::fill(&wish, &rules, &filling, send::most(&stay));
         let filled = filled.map_err(|_| Trouble::Never("the message cannot be filled"))?;
-        match send::call(&self.proxy, &client, &wish.method, filled, &send.id, TIME).await {
+        match send::call(&client, &wish.method, filled, &send.id, &stay, None).await {
             Ok(reply) => {
                 let later = reply.header("retry-after");
                 let later = later.and_then(|text| outbox::retry_after(text, self.core.now()));
                 let code = code.map(|code| SentCode::of(&wish, &rules, &code));
                 let number = Zeroizing::new(kept.number().to_owned());
                 let seen = Seen { number, token: kept.token().to_owned(), code };
-                Ok((send::cleaned(reply, seen).await, later))
+                Ok((send::cleaned(&self.proxy, reply, seen).await, later))
             }
             Err(ProxyError::Call(error)) => {
                 let error = Some(error.to_string());

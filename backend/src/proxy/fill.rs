@@ -17,6 +17,8 @@ use crate::vault::{Invalid, Meaning, meaning};
 
 const MAX_URL: usize = 8_192;
 const MAX_HEADER: usize = 8_192;
+/// Where the body stands in a call.
+const BODY: &str = "/request/body";
 
 /// A card as templates see it.
 pub struct Filling {
@@ -90,9 +92,9 @@ fn try_on(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<(), Invalid>
         }
     }
     if let Some(template) = &wish.body
-        && tried("/request/body", template)?
+        && tried(BODY, template)?
     {
-        body(wish, template, &values)?;
+        body(wish, template, &values, MAX_BODY)?;
     }
     Ok(())
 }
@@ -109,7 +111,7 @@ pub fn missing(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Invalid
     }
     let headers = wish.headers.iter().enumerate();
     let headers = headers.map(|(index, (_, template))| (format!("/request/headers/{index}"), template));
-    let body = wish.body.as_ref().map(|body| ("/request/body".to_owned(), body));
+    let body = wish.body.as_ref().map(|body| (BODY.to_owned(), body));
     let mut all = std::iter::once(("/request/url".to_owned(), &wish.url)).chain(headers).chain(body);
     all.find_map(|(at, template)| {
         let error = template.missing(&values)?;
@@ -117,8 +119,8 @@ pub fn missing(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Invalid
     })
 }
 
-/// Fills a message with a card.
-pub fn fill(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<Filled, Invalid> {
+/// Fills a message with a card. Its body has at most `most` bytes.
+pub fn fill(wish: &Wish, rules: &[Rule], filling: &Filling, most: usize) -> Result<Filled, Invalid> {
     let object = rules::apply(rules, filling.object.copy(), Sight::Sent, &[])?;
     let values = values(&object, filling, &wish.extra);
     let url = url(wish, &values)?;
@@ -127,7 +129,7 @@ pub fn fill(wish: &Wish, rules: &[Rule], filling: &Filling) -> Result<Filled, In
         headers.push((name.clone(), header(&format!("/request/headers/{index}"), template, &values)?));
     }
     let body = match &wish.body {
-        Some(template) => body(wish, template, &values)?,
+        Some(template) => body(wish, template, &values, most)?,
         None => Zeroizing::default(),
     };
     if wish.body.is_some() && !wish.typed {
@@ -145,12 +147,22 @@ fn header(at: &str, template: &Template, values: &Values) -> Result<String, Inva
     Ok(value.to_string())
 }
 
-fn body(wish: &Wish, template: &Template, values: &Values) -> Result<Zeroizing<String>, Invalid> {
-    let rendered = template.render(values, wish.escape, MAX_BODY);
-    rendered.map_err(|error| template_problem("/request/body", &error))
+fn body(
+    wish: &Wish,
+    template: &Template,
+    values: &Values,
+    most: usize,
+) -> Result<Zeroizing<String>, Invalid> {
+    template.render(values, wish.escape, most).map_err(|error| template_problem(BODY, &error))
 }
+
+/// Whether a message could not be filled because its body has more bytes than it may have.
+pub fn is_too_long(problem: &Invalid) -> bool {
+    problem.pointer == BODY && problem.code == "too_long"
+}
+
 /// The same message with everything masked that may not be shown.
-pub fn masked(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Filled> {
+pub fn masked(wish: &Wish, rules: &[Rule], filling: &Filling, most: usize) -> Option<Filled> {
     let mut object = filling.object.copy();
     object.retain(|name, value| {
         mask(name, value);
@@ -158,7 +170,7 @@ pub fn masked(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Filled> 
     });
     let filling = Filling { object, token: filling.token.clone(), reference: filling.reference.clone() };
     // Operations may not work on what is masked: then there is nothing to be shown.
-    fill(wish, rules, &filling).ok()
+    fill(wish, rules, &filling, most).ok()
 }
 
 fn url(wish: &Wish, values: &Values) -> Result<Url, Invalid> {

@@ -7,6 +7,7 @@ mod fill;
 pub mod hosts;
 mod queue;
 mod request;
+mod room;
 mod send;
 mod smart;
 mod store;
@@ -14,6 +15,7 @@ mod store;
 pub use courier::ProxyCourier;
 pub use queue::{Outcome, enqueue, find};
 pub use request::{MAX_CALL, Wish};
+pub use room::Stay;
 pub use send::{Order, Sent, Shown, send};
 pub use store::{Taken, fetch};
 
@@ -21,7 +23,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::crypto::CryptoError;
 use crate::model::{HostId, Timestamp};
@@ -34,13 +36,13 @@ use crate::vault::{Invalid, TimedCache, VaultError};
 
 /// The channel of queued sends.
 pub const CHANNEL: &str = "proxy";
-/// How long a server may take that somebody waits for: the whole call ends within 20 seconds.
-const TIME: Duration = Duration::from_secs(18);
 /// The largest answer, in bytes.
 pub const MAX_ANSWER: usize = 1024 * 1024;
-/// So many calls with large bodies are under way at once on a node; the others wait. With it the memory that they
-/// take is bounded, however many there are.
+/// So many calls with large bodies are under way at once on a node, and so many with large answers; the others wait. With
+/// it the memory that they take is bounded, however many there are.
 const LARGE: usize = 16;
+/// So many large answers are looked through at once.
+const SCANS: usize = 4;
 /// Cards are opened one after the other in so many rows, so that tries at the same time cannot pass the limit of
 /// failures together.
 const ROWS: usize = 64;
@@ -52,9 +54,13 @@ pub struct Proxy {
     client: Outgoing,
     dedicated: TimedCache<HostId, Outgoing>,
     /// Places for calls with large bodies.
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Places for large answers: of their own, since who holds a place above can come to need one here.
-    answers: Semaphore,
+    answers: Arc<Semaphore>,
+    /// Places for kept answers that are shown.
+    shows: Arc<Semaphore>,
+    /// Places for looking through large answers.
+    scans: Arc<Semaphore>,
     rows: Vec<Mutex<()>>,
 }
 
@@ -73,6 +79,12 @@ pub enum ProxyError {
     /// This card did not fit too many messages.
     #[error("too many messages that the card did not fit")]
     TooMany,
+    /// There was no room in time, or no turn. Nothing was sent.
+    #[error("no room in time")]
+    Busy,
+    /// The message turns out large and the call has no room for that yet. Nothing was done.
+    #[error("the message needs room")]
+    NeedsRoom,
     /// No such send.
     #[error("unknown send")]
     Unknown,
@@ -129,15 +141,12 @@ impl Proxy {
         Self {
             client,
             dedicated: TimedCache::new(CLIENT_LIFE, 64),
-            room: Semaphore::new(LARGE),
-            answers: Semaphore::new(LARGE),
+            room: Arc::new(Semaphore::new(LARGE)),
+            answers: Arc::new(Semaphore::new(LARGE)),
+            shows: Arc::new(Semaphore::new(LARGE)),
+            scans: Arc::new(Semaphore::new(SCANS)),
             rows: (0..ROWS).map(|_| Mutex::new(())).collect(),
         }
-    }
-
-    /// Waits for room for a call with a large body.
-    pub async fn room(&self) -> Option<SemaphorePermit<'_>> {
-        self.room.acquire().await.ok()
     }
 
     /// Waits until nobody else of its row opens a card on this node. Before the transaction, which others wait for.
@@ -146,6 +155,25 @@ impl Proxy {
         (&name.token, &name.reference).hash(&mut hasher);
         let row = usize::try_from(hasher.finish() % ROWS as u64).unwrap_or_default();
         Some(self.rows.get(row)?.lock().await)
+    }
+
+    /// Runs what opens a card in the card's turn; once more, with room, where its message turns out large.
+    async fn in_turn<T, F: Future<Output = Result<T, ProxyError>>>(
+        &self,
+        stay: &Stay,
+        name: &CardName,
+        run: impl Fn() -> F,
+    ) -> Result<T, ProxyError> {
+        let turn = stay.wait_for(self.turn(name)).await?;
+        match run().await {
+            Err(ProxyError::NeedsRoom) => {}
+            done => return done,
+        }
+        // Who waits for room keeps nobody waiting.
+        drop(turn);
+        stay.take_room(self).await?;
+        let _turn = stay.wait_for(self.turn(name)).await?;
+        run().await
     }
 
     /// Forgets clients that nobody has used for a while.

@@ -10,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::fill::{self, Filling};
 use super::request::{Hook, Source};
 use super::send::{self, Answered, Order, Prepared, Shown, TRIES};
-use super::{CHANNEL, Proxy, ProxyError, Wish};
+use super::{CHANNEL, Proxy, ProxyError, Stay, Wish};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::binding::Binding;
@@ -21,6 +21,7 @@ use crate::model::{
     SendState, WaitingCode,
 };
 use crate::outbox::{self, NewEvent, Parcel};
+use crate::outgoing::SMALL;
 use crate::rules::{Rule, stored};
 use crate::storage::{StoreError, until_won};
 use crate::vault::VaultError;
@@ -65,9 +66,8 @@ pub async fn enqueue(
     let needs_code = send::needs_code(&order.wish, &order.rules);
     // Made before the transaction: it may have to write the hour's key.
     let hour = if needs_code { Some(core.keyring.cvv_key_now(core).await?) } else { None };
-    let _turn = proxy.turn(&order.name).await;
     let queued = || once(core, caller, &key, &order, rules.as_ref(), attempts, hour.as_ref());
-    until_won(TRIES, send::is_race, queued).await
+    proxy.in_turn(&order.stay, &order.name, || until_won(TRIES, send::is_race, queued)).await
 }
 
 async fn once(
@@ -87,7 +87,7 @@ async fn once(
             return Err(error);
         }
     };
-    let shown = order.debug.then(|| send::shown(&order.wish, &order.rules, &ready.filling)).flatten();
+    let shown = send::shown(order, &ready.filling);
     let id = SendId::new(core.now(), &*core.entropy);
     let mut row = ProxySend {
         card: still_there(&mut *transaction, caller, &ready.card).await?,
@@ -154,9 +154,20 @@ fn event<'e>(caller: &'e Caller, id: &'e SendId, attempts: u32, channel: &'e str
     }
 }
 
-/// A send of the caller's merchant and what came of it.
-pub async fn find(core: &Core, caller: &Caller, id: &str) -> Result<Outcome, ProxyError> {
+/// A send of the caller's merchant and what came of it. How large that is shows only when it is there, so that whoever
+/// looks has a place, and keeps it for what is large.
+pub async fn find(
+    core: &Core,
+    proxy: &Proxy,
+    caller: &Caller,
+    id: &str,
+    stay: &Stay,
+) -> Result<Outcome, ProxyError> {
+    let place = stay.wait_for_place(&proxy.shows).await?;
     let found = load(core, &caller.merchant, caller.mode, id).await?.ok_or(ProxyError::Unknown)?;
+    if found.result.len() > SMALL {
+        stay.keep(Some(place));
+    }
     let answer = if found.result.is_empty() { None } else { Some(open_result(core, &found)?) };
     Ok(Outcome { send: found, answer })
 }

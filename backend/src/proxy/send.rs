@@ -2,15 +2,16 @@
 //! is looked through before anybody sees it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::codes::{self, SentCode};
 use super::fill::{self, Filled, Filling};
-use super::{MAX_ANSWER, Proxy, ProxyError, TIME, Wish, hosts};
+use super::request::MAX_BODY;
+use super::{MAX_ANSWER, Proxy, ProxyError, Stay, Wish, hosts};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::json::{Members, Value};
@@ -43,6 +44,8 @@ pub struct Order {
     pub rules: Vec<Rule>,
     /// Whether the filled message is shown, masked.
     pub debug: bool,
+    /// Its time, and its places.
+    pub stay: Arc<Stay>,
 }
 
 /// What came of a message.
@@ -104,13 +107,15 @@ pub async fn send(core: &Core, proxy: &Proxy, caller: &Caller, order: Order) -> 
     fill::check(&order.wish, &order.rules, &order.name)?;
     let key = forward::unlock(core, caller, &order.access).await?;
     let id = SendId::new(core.now(), &*core.entropy);
-    let turn = proxy.turn(&order.name).await;
-    let ready = with_card(core, caller, &key, &order, id.as_str()).await?;
-    drop(turn);
-    let shown = order.debug.then(|| shown(&order.wish, &order.rules, &ready.filling)).flatten();
+    let open = || with_card(core, caller, &key, &order, id.as_str());
+    let ready = proxy.in_turn(&order.stay, &order.name, open).await?;
+    let shown = shown(&order, &ready.filling);
     let seen = Seen::of(&ready, &order.wish, &order.rules);
-    let reply = call(proxy, &client, order.wish.method.as_str(), ready.filled, &id, TIME).await?;
-    Ok(Sent { id, answer: cleaned(reply, seen).await, shown })
+    let (method, stay, filled) = (order.wish.method.clone(), Arc::clone(&order.stay), ready.filled);
+    // Only what leaves is held while the server takes its time.
+    drop((order, ready.filling));
+    let reply = call(&client, &method, filled, &id, &stay, Some(&proxy.answers)).await?;
+    Ok(Sent { id, answer: cleaned(proxy, reply, seen).await, shown })
 }
 
 /// Who calls the host of a message; `NotAllowed`, audited, where the operator has not allowed it.
@@ -213,10 +218,16 @@ pub(super) async fn prepare(
     if let Some(code) = &code {
         filling.object.set("cvv", Value::text(code.digits.as_str()));
     }
-    Ok(match fill::fill(&order.wish, &order.rules, &filling) {
-        Ok(filled) => Prepared::Ready(Box::new(Ready { card, filling, filled, code, number })),
-        Err(_) => Prepared::Unfit(Box::new(card), ProxyError::Unfit),
-    })
+    match fill::fill(&order.wish, &order.rules, &filling, most(&order.stay)) {
+        Ok(filled) => Ok(Prepared::Ready(Box::new(Ready { card, filling, filled, code, number }))),
+        Err(problem) if fill::is_too_long(&problem) && !order.stay.has_room() => Err(ProxyError::NeedsRoom),
+        Err(_) => Ok(Prepared::Unfit(Box::new(card), ProxyError::Unfit)),
+    }
+}
+
+/// How large a body may become in the room that a call has.
+pub(super) fn most(stay: &Stay) -> usize {
+    if stay.has_room() { MAX_BODY } else { SMALL }
 }
 
 /// Whether the message has a place for the security code. One that has not leaves the code alone.
@@ -232,16 +243,16 @@ fn filling(mut content: Content, card: &Card) -> Filling {
     Filling { object, token: card.token.clone(), reference: card.reference.clone() }
 }
 
-/// Sends a filled message. The server can tell repetitions by the id.
+/// Sends a filled message. The server can tell repetitions by the id. A large answer waits for one of `places`.
 pub(super) async fn call(
-    proxy: &Proxy,
     client: &Outgoing,
     method: &str,
     filled: Filled,
     id: &SendId,
-    time: Duration,
+    stay: &Stay,
+    places: Option<&Arc<Semaphore>>,
 ) -> Result<Reply, ProxyError> {
-    let Filled { url, mut headers, body } = filled;
+    let Filled { url, mut headers, mut body } = filled;
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key")) {
         headers.push(("idempotency-key".to_owned(), id.to_string()));
     }
@@ -249,12 +260,14 @@ pub(super) async fn call(
         method,
         url: &url,
         headers: &headers,
-        body: body.as_bytes().to_vec(),
-        time,
+        body: std::mem::take(&mut *body).into_bytes(),
+        time: stay.left(),
         most: MAX_ANSWER,
-        room: Some(&proxy.answers),
+        places: places.cloned(),
     };
-    Ok(client.relay(relayed).await?)
+    let mut reply = client.relay(relayed).await?;
+    stay.keep(reply.place.take());
+    Ok(reply)
 }
 
 /// What is looked for in an answer.
@@ -281,39 +294,59 @@ impl Seen {
         Self { number: Zeroizing::default(), token: String::new(), code: None }
     }
 
+    /// Headers as they may be seen.
+    pub fn clean_all(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
+        headers.iter().map(|(name, value)| (name.clone(), self.clean(value))).collect()
+    }
+
     fn clean(&self, text: &str) -> String {
         codes::hide(&scan::clean(text, &self.number, &self.token), self.code.as_ref())
     }
 }
 
-/// An answer as it may be seen. A large one is looked through beside the reactor's threads.
-pub(super) async fn cleaned(reply: Reply, seen: Seen) -> Answered {
-    let status = reply.status;
-    let is_small = reply.body.len() <= SMALL;
+/// An answer as it may be seen.
+pub(super) async fn cleaned(proxy: &Proxy, reply: Reply, seen: Seen) -> Answered {
+    let (status, length) = (reply.status, reply.body.len());
     let look = move || {
-        let headers = reply.headers.iter();
-        Answered {
-            status: reply.status,
-            headers: headers.map(|(name, value)| (name.clone(), seen.clean(value))).collect(),
-            body: seen.clean(&String::from_utf8_lossy(&reply.body)),
-            error: None,
-        }
+        let body = seen.clean(&String::from_utf8_lossy(&reply.body));
+        Answered { status, headers: seen.clean_all(&reply.headers), body, error: None }
     };
-    if is_small {
-        return look();
-    }
     // What cannot be looked through is not shown.
-    tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Answered {
+    looked_through(proxy, length, look).await.unwrap_or_else(|| Answered {
         status,
         error: Some("the answer could not be looked through".to_owned()),
         ..Answered::default()
     })
 }
 
-/// The message as it may be shown.
-pub(super) fn shown(wish: &Wish, rules: &[Rule], filling: &Filling) -> Option<Shown> {
-    let Filled { url, headers, body } = fill::masked(wish, rules, filling)?;
-    Some(Shown { method: wish.method.clone(), url: decoded(&url), headers, body: body.to_string() })
+/// Looks through an answer of so many bytes: a large one beside the reactor's threads, and few at once. `None` where
+/// that failed.
+pub(super) async fn looked_through<T: Send + 'static>(
+    proxy: &Proxy,
+    length: usize,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    if length <= SMALL {
+        return Some(look());
+    }
+    let place = Arc::clone(&proxy.scans).acquire_owned().await.ok()?;
+    let looking = move || {
+        let looked = look();
+        drop(place);
+        looked
+    };
+    tokio::task::spawn_blocking(looking).await.ok()
+}
+
+/// The message as it may be shown, where that was asked for.
+pub(super) fn shown(order: &Order, filling: &Filling) -> Option<Shown> {
+    if !order.debug {
+        return None;
+    }
+    // Masked, a text can be longer.
+    let most = most(&order.stay).max(3 * SMALL);
+    let Filled { url, headers, body } = fill::masked(&order.wish, &order.rules, filling, most)?;
+    Some(Shown { method: order.wish.method.clone(), url: decoded(&url), headers, body: body.to_string() })
 }
 
 /// Without the percent signs around dots, so that a person can read it.

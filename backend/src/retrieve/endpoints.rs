@@ -72,10 +72,14 @@ pub async fn create(
         let found =
             transaction.find_cards_by_token(key.merchant.clone(), key.id.clone(), token.clone(), 100).await?;
         let wanted = endpoint.lock_reference.as_ref();
-        found
-            .iter()
+        let card = found
+            .into_iter()
             .find(|card| wanted.is_none_or(|wanted| card.reference == *wanted))
             .ok_or(RetrieveError::Unknown)?;
+        // A card that is deleted meanwhile would leave an endpoint behind.
+        if !transaction.hold_card(card.merchant, card.id).await? {
+            return Err(StoreError::Retry.into());
+        }
     }
     transaction.add_retrieval(endpoint.clone()).await.map_err(|error| match error {
         StoreError::Conflict => RetrieveError::Taken,

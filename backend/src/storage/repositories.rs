@@ -89,6 +89,9 @@ pub trait Cards {
         token: String,
         reference: String,
     ) -> Result<Option<Card>>;
+    /// Keeps a card from being deleted before the end of this transaction: for who stores what ends with the card.
+    /// Answers whether it is there.
+    async fn hold_card(&mut self, merchant: MerchantId, card: CardId) -> Result<bool>;
     /// Some cards of a token, whatever their references.
     async fn find_cards_by_token(
         &mut self,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::HeaderMap;
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ use crate::http::params::Params;
 use crate::http::router::App;
 use crate::json::Members;
 use crate::model::{Scope, SendState, Timestamp};
-use crate::proxy::{self, MAX_CALL, Order, Sent, Wish, hosts};
+use crate::proxy::{self, MAX_CALL, Order, Sent, Stay, Wish, hosts};
 use crate::rules::stored;
 use crate::vault::cards::CardName;
 
@@ -98,6 +98,9 @@ pub struct ProxyFetched {
     /// The stored card; missing where the server refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_info: Option<TokenInfo>,
+    /// The message as it was sent; with `debug`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub populated_template: Option<Populated>,
 }
 
 /// A stored card.
@@ -125,15 +128,17 @@ pub struct AllowedHost {
     pub created_at: String,
 }
 
-/// A call's body, of more than other calls may have.
-pub struct Large(Members);
+/// A call's body, of more than other calls may have, with the call's time and places.
+pub struct Large(Members, Arc<Stay>);
 
 impl FromRequest<Arc<App>> for Large {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, ApiError> {
+        let stay = request.extensions().get::<Arc<Stay>>().cloned();
         let bytes = read_within(request.into_body(), MAX_CALL).await?;
-        Ok(Self(Members::parse_within(&bytes, MAX_CALL)?))
+        let members = Members::parse_within(&bytes, MAX_CALL)?;
+        Ok(Self(members, stay.unwrap_or_else(|| Arc::new(Stay::begin()))))
     }
 }
 
@@ -151,19 +156,20 @@ impl FromRequest<Arc<App>> for Large {
     request_body = ProxyCall,
     responses((status = 200, body = ProxyAnswer), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-        (status = 413, body = Problem), (status = 502, body = Problem), (status = 504, body = Problem)),
+        (status = 408, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem),
+        (status = 502, body = Problem), (status = 503, body = Problem), (status = 504, body = Problem)),
     security(("basic" = ["proxy"]), ("api_key" = ["proxy"])))]
 pub async fn post(
     State(app): State<Arc<App>>,
     merchant: Merchant,
     headers: HeaderMap,
     params: Params,
-    Large(body): Large,
+    Large(body, stay): Large,
 ) -> Result<Json<ProxyAnswer>, ApiError> {
     let caller = merchant.with(&app, Scope::Proxy).await?;
     let names = params.find("rules").unwrap_or_default();
     let rows = stored::named_rows(&app.core, caller, names).await?;
-    let mut order = order(&headers, &params, body)?;
+    let mut order = order(&headers, &params, body, stay)?;
     order.name.token = params.need("token")?.to_owned();
     if let Some(hook) = &order.wish.webhook {
         super::callback_url(&app, "/webhook/url", &hook.url)?;
@@ -186,23 +192,27 @@ pub async fn post(
         ("X-Vault-Passphrase" = Option<String>, Header, description = "The key's passphrase (also `passphrase` in the query)."),
         ("reference" = Option<String>, Query, description = "The reference of the stored card."),
         ("algorithm" = Option<String>, Query, description = "Token algorithm, as when a card is stored."),
-        ("smart_parse" = Option<bool>, Query, description = "Looks for the card in any text and answers the rest with marks in its places. Otherwise the answer has to be a JSON object, which is stored as a whole.")),
+        ("smart_parse" = Option<bool>, Query, description = "Looks for the card in any text and answers the rest with marks in its places. Otherwise the answer has to be a JSON object, which is stored as a whole."),
+        ("rules" = Option<String>, Query, description = "Ids of rules, with commas between, that change the card before it is stored."),
+        ("debug" = Option<bool>, Query, description = "Answers the filled message too.")),
     request_body = ProxyCall,
     responses((status = 200, body = ProxyFetched), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem),
-        (status = 502, body = Problem), (status = 504, body = Problem)),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 408, body = Problem),
+        (status = 413, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem),
+        (status = 504, body = Problem)),
     security(("basic" = ["card:write", "proxy"]), ("api_key" = ["card:write", "proxy"])))]
 pub async fn get(
     State(app): State<Arc<App>>,
     merchant: Merchant,
     headers: HeaderMap,
     params: Params,
-    Large(body): Large,
+    Large(body, stay): Large,
 ) -> Result<Json<ProxyFetched>, ApiError> {
     // It stores what it fetches.
     merchant.with(&app, Scope::CardWrite).await?;
     let caller = merchant.with(&app, Scope::Proxy).await?;
-    let order = order(&headers, &params, body)?;
+    let rules = stored::named(&app.core, caller, params.find("rules").unwrap_or_default()).await?;
+    let order = Order { rules, ..order(&headers, &params, body, stay)? };
     let (algorithm, smart) = (algorithm(&params)?, params.flag("smart_parse", false)?);
     let taken = proxy::fetch(&app.core, &app.proxy, caller, order, algorithm, smart).await?;
     let stored_at = taken.stored_at.rfc3339();
@@ -218,6 +228,7 @@ pub async fn get(
             reference: saved.reference,
             stored_at,
         }),
+        populated_template: taken.shown.map(Into::into),
     }))
 }
 
@@ -225,15 +236,16 @@ pub async fn get(
 #[utoipa::path(get, path = "/v1/proxy/{id}", tag = "proxy",
     params(("id" = String, Path, description = "The send.")),
     responses((status = 200, body = ProxyAnswer), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem)),
+        (status = 404, body = Problem), (status = 503, body = Problem)),
     security(("basic" = ["proxy"]), ("api_key" = ["proxy"])))]
 pub async fn show(
     State(app): State<Arc<App>>,
     merchant: Merchant,
+    Extension(stay): Extension<Arc<Stay>>,
     Path(id): Path<String>,
 ) -> Result<Json<ProxyAnswer>, ApiError> {
     let caller = merchant.with(&app, Scope::Proxy).await?;
-    let found = proxy::find(&app.core, caller, &id).await?;
+    let found = proxy::find(&app.core, &app.proxy, caller, &id, &stay).await?;
     let mut answer = ProxyAnswer::of(found.send.id.to_string(), found.send.state);
     answer.attempts = Some(found.send.attempts);
     answer.created_at = Some(found.send.created_at.rfc3339());
@@ -268,7 +280,7 @@ pub async fn hosts(
     Ok(Json(shown.collect()))
 }
 
-fn order(headers: &HeaderMap, params: &Params, body: Members) -> Result<Order, ApiError> {
+fn order(headers: &HeaderMap, params: &Params, body: Members, stay: Arc<Stay>) -> Result<Order, ApiError> {
     let access = key_access(headers, params, None)?;
     let reference = params.find("reference").unwrap_or_default().to_owned();
     let wish = Wish::parse(body)?;
@@ -278,6 +290,7 @@ fn order(headers: &HeaderMap, params: &Params, body: Members) -> Result<Order, A
         wish,
         rules: Vec::new(),
         debug: params.flag("debug", false)?,
+        stay,
     })
 }
 

@@ -31,6 +31,11 @@ impl Cards for PostgresTransaction {
         self.one(&sql, &[&card.as_str(), &merchant.as_str()]).await?.as_ref().map(card_row::read).transpose()
     }
 
+    async fn hold_card(&mut self, merchant: MerchantId, card: CardId) -> Result<bool> {
+        let sql = "SELECT 1 FROM card WHERE id = $1 AND merchant_id = $2 FOR KEY SHARE";
+        self.any(sql, &[&card.as_str(), &merchant.as_str()]).await
+    }
+
     async fn find_cards_by_token(
         &mut self,
         merchant: MerchantId,
@@ -89,14 +94,9 @@ impl Cards for PostgresTransaction {
             "DELETE FROM capture_endpoint WHERE merchant_id = $2 AND (key_id, lock_token, lock_reference) IN
              (SELECT key_id, token, reference FROM card WHERE id = $1 AND merchant_id = $2)";
         self.execute(locked, &[&card.as_str(), &merchant.as_str()]).await?;
-        let readers = "DELETE FROM retrieve_endpoint WHERE id IN
-        (SELECT r.id FROM retrieve_endpoint r JOIN card k ON k.key_id = r.key_id AND k.token = r.lock_token
-         WHERE k.id = $1 AND k.merchant_id = $2 AND (r.lock_reference = k.reference
-            OR (r.lock_reference IS NULL AND NOT EXISTS (SELECT 1 FROM card o
-                WHERE o.key_id = k.key_id AND o.token = k.token AND o.id <> k.id))))";
-        self.execute(readers, &[&card.as_str(), &merchant.as_str()]).await?;
-        let sql = "DELETE FROM card WHERE id = $1 AND merchant_id = $2";
-        if self.execute(sql, &[&card.as_str(), &merchant.as_str()]).await? == 1 {
+        let sql = "DELETE FROM card WHERE id = $1 AND merchant_id = $2 RETURNING key_id, token, reference";
+        if let Some(row) = self.one(sql, &[&card.as_str(), &merchant.as_str()]).await? {
+            end_locked(self, &row).await?;
             self.execute("DELETE FROM card_patch WHERE card_id = $1", &[&card.as_str()]).await?;
             self.execute("DELETE FROM card_cvv WHERE card_id = $1", &[&card.as_str()]).await?;
             self.execute("DELETE FROM card_owner WHERE card_id = $1", &[&card.as_str()]).await?;
@@ -134,6 +134,32 @@ impl Cards for PostgresTransaction {
     async fn sweep_cvvs(&mut self, now: Timestamp, hour: i64) -> Result<u64> {
         codes::sweep(self, now, hour).await
     }
+}
+
+/// Deletes the endpoints that were locked to a deleted card, those too that were made while it was still held. One that
+/// is locked to a token alone goes with the last card of it: its row is waited for, so that of two cards that are
+/// deleted at once the second sees that the first is gone.
+async fn end_locked(t: &PostgresTransaction, card: &Row) -> Result<()> {
+    let row = Reader::new(card, "card");
+    let (key, token, reference): (&str, &str, &str) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    t.execute(
+        "DELETE FROM capture_endpoint WHERE key_id = $1 AND lock_token = $2 AND lock_reference = $3",
+        &[&key, &token, &reference],
+    )
+    .await?;
+    t.all(
+        "SELECT 1 FROM retrieve_endpoint WHERE key_id = $1 AND lock_token = $2 AND lock_reference IS NULL
+         ORDER BY id FOR UPDATE",
+        &[&key, &token],
+    )
+    .await?;
+    t.execute(
+        "DELETE FROM retrieve_endpoint WHERE key_id = $1 AND lock_token = $2 AND (lock_reference = $3
+            OR (lock_reference IS NULL AND NOT EXISTS (SELECT 1 FROM card WHERE key_id = $1 AND token = $2)))",
+        &[&key, &token, &reference],
+    )
+    .await?;
+    Ok(())
 }
 
 async fn fold(t: &PostgresTransaction, card: &Card) -> Result<bool> {

@@ -39,6 +39,11 @@ impl Cards for SqliteTransaction {
         .await
     }
 
+    async fn hold_card(&mut self, merchant: MerchantId, id: CardId) -> Result<bool> {
+        // There is one writer, so that nobody deletes it meanwhile.
+        Ok(self.lookup_card(merchant, id).await?.is_some())
+    }
+
     async fn find_cards_by_token(
         &mut self,
         merchant: MerchantId,
