@@ -28,6 +28,7 @@ use crate::invoices::{
 on_both_engines! {
     with local;
     tokens_of_sales_are_of_one_kind_alone,
+    a_token_that_we_signed_is_good_for_its_own_invoice_alone,
     a_rotated_key_signs_no_more_and_checks_for_an_hour,
     two_sales_at_once_charge_once,
     a_refused_sale_ends_the_invoice,
@@ -127,6 +128,45 @@ async fn tokens_of_sales_are_of_one_kind_alone(app: TestApp) {
     assert!(shown(&app, &made).await["flow_data"]["metadata"].get("token").is_none());
     app.clock.pass(3600);
     assert_eq!(sell(&app, &other, card(GOOD)).await.status, 401, "expired");
+}
+
+/// What the signature lets through, the claims do not.
+async fn a_token_that_we_signed_is_good_for_its_own_invoice_alone(app: TestApp) {
+    let [made, other] = [make(&app, "o1", json!({})).await, make(&app, "o2", json!({})).await];
+    let signer = sale_keys::signer(&app.app.core).await.unwrap();
+    let (header, claims) = (part(&token_of(&made), 0), part(&token_of(&made), 1));
+    let signed = |header: &Value, claims: &Value| {
+        let text = format!("{}.{}", encoded(header), encoded(claims));
+        let signature = signer.sign(text.as_bytes()).unwrap();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    };
+    let now = claims["iat"].as_i64().unwrap();
+    for (member, value) in [
+        ("sid", json!(sid(&other).as_str())),
+        ("sid", json!("cgi_0000000000000000")),
+        ("sid", made["id"].clone()),
+        ("jti", part(&token_of(&other), 1)["jti"].clone()),
+        ("aud", json!("shop")),
+        ("iss", json!("https://other.example/")),
+        ("mode", json!("live")),
+        ("exp", json!(now - 1)),
+        ("exp", Value::Null),
+    ] {
+        let mut changed = claims.clone();
+        changed[member] = value.clone();
+        let answer = sell_by(&app.anonymous, &signed(&header, &changed), card(GOOD)).await;
+        assert_eq!(refusal(&answer), (401, "sale_token".to_owned(), String::new()), "{member}: {value}");
+    }
+    for (member, value) in [("alg", json!("RS256")), ("alg", json!("none")), ("kid", json!("other"))] {
+        let mut changed = header.clone();
+        changed[member] = value.clone();
+        let answer = sell_by(&app.anonymous, &signed(&changed, &claims), card(GOOD)).await;
+        assert_eq!(refusal(&answer).1, "sale_token", "{member}: {value}");
+    }
+    assert!(operations(&app, &made).await.is_empty() && operations(&app, &other).await.is_empty());
+    // Signed so, and not changed, it pays.
+    sell_by(&app.anonymous, &signed(&header, &claims), card(GOOD)).await.is(201);
+    assert_eq!(shown(&app, &made).await["status"], json!("processed"));
 }
 
 async fn a_rotated_key_signs_no_more_and_checks_for_an_hour(app: TestApp) {
