@@ -12,6 +12,11 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// https, or http on this machine itself (a shop under development).
+pub fn allowed_scheme(url: &Url) -> bool {
+    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,13 +5,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::access;
 use crate::assets::{Assets, AssetsError};
-use crate::bins;
 use crate::capture::facts::FactsCache;
-use crate::capture::forms;
 use crate::config::Settings;
 use crate::core::Core;
 use crate::crypto::CryptoError;
@@ -19,34 +15,26 @@ use crate::crypto::entropy::{Entropy, OsEntropy};
 use crate::crypto::root::{HeldRootKey, LocalRootKey, Pkcs11RootKey};
 use crate::gateways::Gateway;
 use crate::gateways::described::{Described, DescriptionError};
-use crate::gateways::sandbox::Sandbox;
+use crate::gateways::sandbox::{SANDBOX, Sandbox};
 use crate::http::{App, Proxies};
-use crate::invoices;
 use crate::invoices::settle::InvoiceOwner;
 use crate::model::{Clock, SystemClock};
 use crate::notify::{FileMail, FileSms, Notifier, Sender, SmsGateway, Smtp};
-use crate::operations::{Operations, Owner, Routes, SANDBOX};
+use crate::operations::{Operations, Owner, Routes};
 use crate::outbox::{Courier, WebhookCourier, Worker};
 use crate::outgoing::{Allowed, Outgoing, OutgoingError};
 use crate::proxy::{Proxy, ProxyCourier};
 use crate::requests::courier::MessageCourier;
-use crate::requests::{events, expiry};
+use crate::requests::events;
 use crate::root_key::{self, RootKeyError};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
+use crate::transactions::TransactionOwner;
 use crate::transactions::updater::{Schemes, SimulatedScheme, Updater};
-use crate::transactions::{self, TransactionOwner};
-use crate::vault;
 
 /// The folder of messages that no server takes, within the data folder.
 pub const MESSAGES: &str = "outbox";
-/// How long the delivery log is kept.
-const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
-/// How long the answers to queued sends are kept.
-const SENDS_KEPT: Duration = Duration::from_hours(24);
-/// The most events that one sweep deletes, so that it keeps nobody waiting.
-const EVENTS_SWEPT: u32 = 2_000;
 
 /// Why nothing starts.
 #[derive(Debug, thiserror::Error)]
@@ -206,67 +194,6 @@ fn sms(settings: &Settings, outgoing: &Arc<Outgoing>) -> Result<Arc<dyn Notifier
         reports.to_string(),
     );
     Ok(Arc::new(gateway.map_err(|usable| BootError::Setting("sms_url", usable))?))
-}
-
-/// Sweeps what has ended, every 30 seconds, so that nothing waits for a read (design.md, decision 5).
-pub async fn sweep_for_ever(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(30));
-    loop {
-        ticks.tick().await;
-        if let Err(error) = sweep(&app).await {
-            tracing::error!(%error, "sweeping failed");
-        }
-    }
-}
-
-/// Works account updates off as long as the node serves, so that what a merchant asked for is known within seconds.
-pub async fn update_for_ever(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(2));
-    loop {
-        ticks.tick().await;
-        if let Err(error) = app.updater.sweep().await {
-            tracing::error!(%error, "account updates could not be worked off");
-        }
-    }
-}
-
-/// One sweep: caches, codes and their hourly keys, results, ended endpoints.
-pub async fn sweep(app: &App) -> Result<(), StoreError> {
-    let now = app.core.now();
-    app.core.keyring.sweep(now);
-    app.facts.sweep(&app.core);
-    app.core.passwords.sweep(now);
-    access::tally::flush(&app.core).await;
-    app.proxy.sweep(now);
-    let mut transaction = app.core.store.begin().await?;
-    vault::terms::sweep(&app.core, &mut *transaction).await?;
-    let waiting = transaction.sweep_sends(now, now.minus(SENDS_KEPT), EVENTS_SWEPT).await?;
-    // An hour's key may be in use for a moment after its hour: captures that were sealed but not committed.
-    let codes = waiting + transaction.sweep_cvvs(now, now.minus(Duration::from_mins(10)).hour()).await?;
-    let results = transaction.sweep_results(now).await?;
-    transaction.sweep_calls(now).await?;
-    transaction.sweep_retrievals(now.minus(Duration::from_hours(24))).await?;
-    transaction.sweep_endpoints(now.minus(Duration::from_hours(24)), now).await?;
-    transaction.sweep_forms(forms::FLEETING, now.minus(Duration::from_hours(48))).await?;
-    transaction.sweep_events(now.minus(EVENTS_KEPT), EVENTS_SWEPT).await?;
-    transaction.sweep_gateway_requests(transactions::forget_before(&app.core, now)).await?;
-    transaction.commit().await?;
-    let ended = expiry::sweep(&app.core).await;
-    let forgotten = expiry::forget(&app.core).await;
-    if let Err(error) = ended.and(forgotten) {
-        // The rest of the sweep does not wait for it; the next one tries again.
-        tracing::error!(%error, "requests could not be swept");
-    }
-    if let Err(error) = invoices::expiry::sweep(&app.core, &app.public_url).await {
-        tracing::error!(%error, "invoices could not be swept");
-    }
-    if codes + results > 0 {
-        tracing::info!(codes, results, "swept what had ended");
-    }
-    app.operations.inquire_due().await;
-    bins::reload(&app.core).await?;
-    bins::sweep(&app.core).await?;
-    app.core.store.scrub().await
 }
 
 /// Where the demo shop listens: another site than the card pages (security rule 13).

@@ -22,6 +22,7 @@ use backend::root_key;
 use backend::storage::postgres::PostgresStore;
 use backend::storage::sqlite::SqliteStore;
 use backend::storage::{Page, Store};
+use backend::sweep;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::Layer as _;
@@ -255,7 +256,7 @@ impl TestApp {
 
     /// The sweeper's work at the clock's time.
     pub async fn sweep(&self) {
-        boot::sweep(&self.app).await.unwrap();
+        sweep::once(&self.app).await.unwrap();
     }
 
     /// Delivers what is due until nothing is; answers how many attempts were made.

@@ -106,7 +106,7 @@ async fn every_node_follows(app: TestApp) {
     let second = app.second_app(&app.root_key_file).await;
     load(&app, TABLE).await.unwrap();
     assert!(second.core.bins.issuer(NUMBER).is_none());
-    backend::boot::sweep(&second).await.unwrap();
+    backend::sweep::once(&second).await.unwrap();
     assert_eq!(second.core.bins.issuer(NUMBER).unwrap().bank, "Long, Bank");
 }
 

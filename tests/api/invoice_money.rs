@@ -10,13 +10,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use backend::gateways::sandbox::SANDBOX;
 use backend::gateways::sandbox::acs::Verdict;
 use backend::gateways::sandbox::{Fault, Sandbox};
 use backend::gateways::{Answer, CardInUse, FollowUp, Gateway, Known, Order, Patience, Unknown};
 use backend::invoices::page::{self, Standing};
 use backend::invoices::settle::InvoiceOwner;
 use backend::model::{EventState, Invoice, InvoiceId, Mode, OperationId, OperationKind, OwnerKind};
-use backend::operations::{Operations, Routes, SANDBOX};
+use backend::operations::{Operations, Routes};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree as _;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use backend::core::Actor;
 use backend::gateways::sandbox::Fault;
+use backend::gateways::sandbox::SANDBOX;
 use backend::gateways::sandbox::acs::Verdict;
 use backend::gateways::{Credential, Order, Payer};
 use backend::model::{
@@ -12,7 +13,7 @@ use backend::model::{
     TransactionId, TransactionState, UpdateCause, UpdateState,
 };
 use backend::operations::is_switched_off;
-use backend::operations::{self, CardSource, OperationError, Plan, SANDBOX};
+use backend::operations::{self, CardSource, OperationError, Plan};
 use backend::transactions::hash;
 use backend::vault::VaultError;
 use serde_json::{Value, json};

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use backend::gateways::sandbox::SANDBOX;
 use backend::gateways::sandbox::Sandbox;
 use backend::gateways::{
     Address, Answer, CardInUse, FollowUp, Gateway, Known, Order, Patience, Payer, Unknown,
 };
-use backend::operations::{Operations, Routes, SANDBOX};
+use backend::operations::{Operations, Routes};
 use backend::transactions::TransactionOwner;
 use serde_json::{Value, json};
 

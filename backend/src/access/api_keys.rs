@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 use super::{AccessError, Caller, passwords};
 use crate::core::Core;
 use crate::crypto::secret;
+use crate::invalid::Invalid;
 use crate::model::{ApiKey, ApiKeyId, Mode, Outcome, Scopes, Timestamp};
 use crate::storage::Page;
-use crate::vault::Invalid;
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 100;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::card_data::{Meaning, meaning};
 use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::{CryptoError, Key32, aead, hex, secret};
 use crate::json::{Members, Value};
 use crate::model::{IdempotentCall, MerchantId, Mode};
 use crate::storage::{StoreError, until_won};
-use crate::vault::{Meaning, meaning};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_hours(24);

@@ -12,7 +12,8 @@ use crate::crypto::entropy::{self, Entropy};
 use crate::crypto::passphrase::{self, KdfParams};
 use crate::crypto::{CryptoError, Key32, secret};
 use crate::model::{ApiKey, ApiKeyId, Timestamp};
-use crate::vault::{TimedCache, VaultError};
+use crate::timed_cache::TimedCache;
+use crate::vault::VaultError;
 
 /// How long a right password is remembered.
 const LIFE: Duration = Duration::from_mins(1);

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use shared::{Accepted, Brand, CardNumber, CodeLengths};
 
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
-use crate::vault::{Invalid, members};
+use crate::vault::members;
 
 /// The settings, as stored: only what was checked.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]

@@ -6,11 +6,11 @@ use url::Url;
 
 use super::{CaptureError, options, take};
 use crate::core::Core;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{HostedForm, MerchantId, Mode};
 use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
-use crate::vault::Invalid;
 
 /// The name of the kind on the wire (`form_type`).
 pub const KIND: &str = "custom";

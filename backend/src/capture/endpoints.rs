@@ -10,11 +10,12 @@ use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::token::Algorithm;
 use crate::crypto::{CryptoError, secret};
+use crate::invalid::Invalid;
 use crate::model::{CaptureEndpoint, EndpointId, Lock, MerchantId, Mode, Outcome, Timestamp, VaultKey};
 use crate::outbox::events::Webhook;
 use crate::storage::{Page, StoreError};
+use crate::vault::cards;
 use crate::vault::keys::{self, KeyAccess};
-use crate::vault::{Invalid, cards};
 
 /// What a creation asks for, parsed.
 pub struct NewEndpoint {

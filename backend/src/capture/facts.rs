@@ -13,7 +13,8 @@ use crate::crypto::token::Algorithm;
 use crate::model::{CaptureEndpoint, KeyPairRow, VaultKey};
 use crate::outbox::events::Webhook;
 use crate::rules::{Rule, stored};
-use crate::vault::{TimedCache, cards};
+use crate::timed_cache::TimedCache;
+use crate::vault::cards;
 
 /// How long facts are kept. Long enough to serve a burst, short enough to follow a key rotation.
 const LIFE: Duration = Duration::from_secs(5);

@@ -9,10 +9,10 @@ use super::forms::{self, Settings};
 use super::once::{self, Kept, Ticket};
 use super::options::Consent;
 use super::submit::{self, CONSENT, Captured, FormSwitches, Submission};
+use crate::card_data::Meaning;
 use crate::core::Core;
 use crate::json::{Members, Value};
 use crate::model::{Lock, MerchantId, Mode, Refusal};
-use crate::vault::Meaning;
 use crate::vault::members::{self, NETWORK};
 
 /// The hidden input that gives a submit its number: the same when it is sent again.
@@ -258,7 +258,7 @@ pub fn usable_extra(extra: &[(String, String)]) -> Vec<(String, String)> {
         !name.is_empty()
             && name.len() <= MAX_EXTRA_NAME
             && value.len() <= MAX_EXTRA_VALUE
-            && crate::vault::is_plain_name(name)
+            && crate::card_data::is_plain_name(name)
             && !name.eq_ignore_ascii_case(CONSENT)
             && !shared::digits::holds_card_number(value)
             && !shared::digits::holds_card_number(name)
@@ -298,7 +298,7 @@ fn further_members(settings: &Settings, checked: &Checked, filled: &Filled) -> M
     for (field, text) in &checked.texts {
         further.set(filled.name_of(*field), Value::text(text.as_str()));
     }
-    further.retain(|name, _| match crate::vault::meaning(name) {
+    further.retain(|name, _| match crate::card_data::meaning(name) {
         Meaning::Holder => checked.holder.is_none() || name == Field::AccountHolder.name(),
         Meaning::Expiry | Meaning::ExpiryMonth | Meaning::ExpiryYear => checked.expiry.is_none(),
         _ => true,

@@ -13,12 +13,12 @@ use super::{CaptureError, custom, endpoints, take};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::secret;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::languages::{self, Asked, FormLanguages};
 use crate::model::{CaptureEndpoint, HostedForm, MerchantId, Mode, Outcome};
 use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
-use crate::vault::Invalid;
 
 /// What a form for a bank account says where one for a card speaks of the card.
 const ACCOUNT_WORDS: [(Text, Text); 9] = [

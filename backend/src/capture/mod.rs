@@ -16,9 +16,10 @@ pub(crate) mod take;
 pub mod theme;
 pub mod ttl;
 
+use crate::invalid::Invalid;
 use crate::model::Refusal;
 use crate::storage::StoreError;
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 /// Why a capture, or a call about capturing, did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

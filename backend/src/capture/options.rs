@@ -9,9 +9,11 @@ use shared::holder::is_unprintable;
 use shared::{ExtraKind, ExtraRule, Field, FormKind, FormRules};
 
 use super::{fill, take};
+use crate::card_data::is_plain_name;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::languages::{FormLanguages, asks_for_card};
-use crate::vault::{Invalid, is_plain_name, members};
+use crate::vault::members;
 
 /// The longest name of an additional field, in bytes.
 const MAX_NAME: usize = 40;

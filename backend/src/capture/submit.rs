@@ -13,17 +13,18 @@ use super::once::Ticket;
 use crate::audit::AuditKeys;
 use crate::core::{Actor, Core};
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{AuditEntry, CaptureEndpoint, Card, CardId, Issuer, Outcome, Refusal, Shown};
 use crate::outbox::events;
 use crate::rules::{self, Sight};
 use crate::storage::{CaptureSubmission, LateSeal, NewCard, SealedCvv, SealedPatch, ShownChange};
+use crate::vault::cards;
 use crate::vault::content::Content;
 use crate::vault::cvv::{self, CvvSealer};
 use crate::vault::members::{self, Rules, Sorted};
 use crate::vault::number::Number;
 use crate::vault::sealing::{Part, Sealer};
-use crate::vault::{Invalid, cards};
 
 /// A capture as it arrives.
 pub struct Submission {

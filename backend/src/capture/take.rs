@@ -7,10 +7,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use url::Url;
 
 use super::css;
-use crate::addresses::is_loopback;
+use crate::addresses::allowed_scheme;
+use crate::invalid::Invalid;
 pub use crate::json::told;
 use crate::json::{Members, Value};
-use crate::vault::Invalid;
 
 /// The longest decoded script or stylesheet.
 const MAX_TEXT: usize = 64 * 1024;
@@ -98,11 +98,6 @@ pub fn origins(body: &mut Members) -> Result<Vec<String>, Invalid> {
         origins.push(url.origin().ascii_serialization());
     }
     Ok(origins)
-}
-
-/// https, or http on this machine itself (a shop under development).
-pub fn allowed_scheme(url: &Url) -> bool {
-    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url)
 }
 
 pub fn clean(at: &str, sheet: &str) -> Result<String, Invalid> {

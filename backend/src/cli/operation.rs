@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::{CommandResult, print};
 use crate::boot;
+use crate::card_data::scan;
 use crate::config::{Flags, Settings};
 use crate::gateways::{Answer, Approval, Decline};
 use crate::model::{OperationId, Timestamp, published};
 use crate::operations::{OpenOperation, Operations, Outlook};
-use crate::vault::scan;
 
 /// The longest reference.
 const LONGEST: usize = 128;

@@ -22,7 +22,7 @@ use super::idle::Idle;
 use crate::access::tally;
 use crate::audit::Sealer;
 use crate::config::{Flags, Settings};
-use crate::{boot, demo, http, root_key};
+use crate::{boot, demo, http, root_key, sweep};
 
 /// Requests under way get so long to end.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -39,11 +39,11 @@ pub async fn run(flags: Flags) -> CommandResult {
     if app.core.policy.limits.is_none() {
         tracing::warn!("capture limits are off: for benchmarks only");
     }
-    let sweeper = tokio::spawn(boot::sweep_for_ever(Arc::clone(&app)));
+    let sweeper = tokio::spawn(sweep::for_ever(Arc::clone(&app)));
     let (ending, stop) = tokio::sync::watch::channel(false);
     let worker = tokio::spawn(Arc::clone(&app.worker).run(stop));
     let inquirer = tokio::spawn(Arc::clone(&app.operations).inquire_for_ever());
-    let updater = tokio::spawn(boot::update_for_ever(Arc::clone(&app)));
+    let updater = tokio::spawn(sweep::update_for_ever(Arc::clone(&app)));
     let watcher = tokio::spawn(root_key::watch_for_ever(app.core.clone()));
     let (sealed, seal) = tokio::sync::watch::channel(false);
     let sealer = tokio::spawn(Sealer::new(app.core.clone()).run(seal));

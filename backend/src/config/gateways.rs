@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{ConfigError, Sources};
 use crate::gateways::sandbox;
-use crate::operations::SANDBOX;
+use crate::gateways::sandbox::SANDBOX;
 
 /// Everything about gateways that can be set.
 #[derive(Clone, Debug, Default)]

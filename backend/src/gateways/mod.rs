@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::{CardNumber, Cvv, Expiry};
 use url::Url;
 
-use crate::capture::take::allowed_scheme;
+use crate::addresses::allowed_scheme;
 use crate::model::{Money, OperationId, OperationKind};
 
 pub mod described;

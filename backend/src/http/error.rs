@@ -12,6 +12,7 @@ use crate::access::api_keys::ApiKeyError;
 use crate::access::tokens::TokenKeyError;
 use crate::capture::CaptureError;
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::json::JsonError;
 use crate::model::Refusal;
 use crate::model::retrieve::Ended;
@@ -23,7 +24,7 @@ use crate::proxy::hosts::HostError;
 use crate::requests::RequestError;
 use crate::retrieve::RetrieveError;
 use crate::storage::StoreError;
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 /// An answer that says no.
 #[derive(Debug)]

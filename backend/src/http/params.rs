@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::error::ApiError;
-use crate::vault::Invalid;
+use crate::invalid::Invalid;
 
 /// The parameters of a query.
 pub struct Params(Vec<(String, Zeroizing<String>)>);

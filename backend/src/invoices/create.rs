@@ -10,12 +10,12 @@ use crate::access::Caller;
 use crate::access::accounts::Trader;
 use crate::capture::{CaptureError, forms};
 use crate::core::Core;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{Invoice, InvoiceId, InvoiceStatus, Mode, Outcome, PageId, published};
 use crate::operations::Operations;
 use crate::outgoing::OutgoingError;
 use crate::storage::{StoreError, Transaction};
-use crate::vault::Invalid;
 
 /// Makes an invoice. Nothing of it exists unless all of it does.
 pub async fn create(

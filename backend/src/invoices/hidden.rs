@@ -2,9 +2,10 @@
 
 use shared::Brand;
 
+use crate::card_data::{Meaning, meaning};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::vault::members::holds_number;
-use crate::vault::{Invalid, Meaning, meaning};
 
 /// Where the attributes of a body stand.
 pub const ATTRIBUTES: &str = "/data/attributes";

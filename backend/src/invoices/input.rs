@@ -9,9 +9,9 @@ use url::Url;
 use super::details::{Details, Person, Returns};
 use super::hidden::{self, ATTRIBUTES};
 use crate::addresses::is_loopback;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{Flow, Money, MoneyError, Timestamp};
-use crate::vault::Invalid;
 
 /// The longest reference, name and the like, in characters.
 const LINE: usize = 255;

@@ -6,6 +6,7 @@ use super::{InvoiceError, Place, Whole, again, change, until_won};
 use crate::access::accounts::Trader;
 use crate::core::Core;
 use crate::gateways::Answer;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::invoice::Event;
 use crate::model::{
@@ -13,7 +14,7 @@ use crate::model::{
 };
 use crate::operations::{self, Operations, Plan};
 use crate::storage::{InvoiceFilter, StoreError, Transaction};
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 /// The largest page of a list.
 pub const LARGEST_PAGE: u32 = 100;

@@ -26,12 +26,13 @@ use url::Url;
 use crate::access::Caller;
 use crate::core::Actor;
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::model::{Invoice, Scopes};
 use crate::operations::OperationError;
 use crate::outbox::OutboxError;
 use crate::outgoing::Outgoing;
 use crate::storage::{self, StoreError, Transaction};
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 pub use details::Details;
 

@@ -7,14 +7,15 @@ use super::details::{CardFacts, Payment};
 use super::{Details, InvoiceError, Place, Whole, again, change, payer, tokens, until_won};
 use crate::core::Core;
 use crate::gateways::{Answer, Credential, Order, Payer};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::invoice::MOST_ATTEMPTS;
 use crate::model::{Card, CardId, Flow, Invoice, Mode, Money, Operation, OperationKind, Outcome, OwnerKind};
 use crate::operations::{self, CardSource, GivenCard, Operations, Plan};
 use crate::storage::Transaction;
+use crate::vault::VaultError;
 use crate::vault::members::{self, Rules, Sorted};
 use crate::vault::within::{self, Managed};
-use crate::vault::{Invalid, VaultError};
 
 /// The reason of payments that the merchant starts by itself (the schemes' word).
 const UNSCHEDULED: &str = "unscheduled";

@@ -10,10 +10,10 @@ use super::pay::{self, Attempt, By, Paid};
 use super::{InvoiceError, Place, sale_token};
 use crate::core::Core;
 use crate::gateways::{Answer, Challenge};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::published;
 use crate::operations::{GivenCard, Operations};
-use crate::vault::Invalid;
 
 /// Where the card stands in the body.
 const ATTRIBUTES: &str = "/data/attributes";

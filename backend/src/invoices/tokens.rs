@@ -4,11 +4,12 @@
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::{hex, secret};
+use crate::invalid::Invalid;
 use crate::model::{
     Card, CardId, CardOwner, Custody, Customer, CustomerId, MerchantId, Mode, Outcome, Timestamp,
 };
 use crate::storage::{Page, Transaction};
-use crate::vault::{Invalid, keys};
+use crate::vault::keys;
 
 use super::InvoiceError;
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use shared::Wording;
 
 use super::{Asked, ENGLISH, Translations};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value, told};
-use crate::vault::Invalid;
 
 /// The languages of a form, as stored with its settings.
 #[derive(Clone, Default, Deserialize, Serialize)]

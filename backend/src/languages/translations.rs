@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use shared::{Field, Text};
 
 use super::{asks_for_card, canonical};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value, told};
-use crate::vault::Invalid;
 
 /// The most languages of one form.
 const MAX_LANGUAGES: usize = 60;

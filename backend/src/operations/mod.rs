@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 pub use crate::vault::charge::GivenCard;
 pub use by_hand::{ByHandError, OpenOperation, Outlook};
-pub use routes::{GATEWAY_TRANSACTIONS, Routes, SANDBOX};
+pub use routes::{GATEWAY_TRANSACTIONS, Routes};
 pub use run::{Operations, is_switched_off};
 pub use settle::Settled;
 

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use iso_currency::Currency;
 
 use super::OperationError;
+use crate::gateways::sandbox::SANDBOX;
 use crate::model::Mode;
 
-/// The name of the acquirer simulator.
-pub const SANDBOX: &str = "sandbox";
 /// The service of gateway transactions (`/api.php`).
 pub const GATEWAY_TRANSACTIONS: &str = "gateway_transactions";
 

@@ -7,19 +7,21 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use super::routes::{Routes, SANDBOX};
+use super::routes::Routes;
 use super::settle::{Settled, TRIES, answer_of, find};
 use super::{CardSource, GivenCard, OperationError, Owner, SWITCHED_OFF};
 use crate::access::Caller;
 use crate::core::{Actor, Core};
+use crate::gateways::sandbox::SANDBOX;
 use crate::gateways::{Answer, FollowUp, Gateway, Known, Order, Unknown};
+use crate::invalid::Invalid;
 use crate::model::{
     AuditEntry, CardId, DestinationKind, MerchantId, Mode, Operation, OperationKind, OperationState, Outcome,
     OwnerKind, Scopes, Timestamp, Use,
 };
 use crate::storage::{StoreError, Transaction, until_won};
+use crate::vault::VaultError;
 use crate::vault::within::{self, Managed};
-use crate::vault::{Invalid, VaultError};
 
 /// An operation that this run alone may make, and its open card.
 struct Claimed {

@@ -7,9 +7,9 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::Wish;
+use crate::card_data::scan::{is_json, stands_bare};
+use crate::card_data::{Meaning, meaning};
 use crate::rules::{Carried, Rule};
-use crate::vault::scan::{is_json, stands_bare};
-use crate::vault::{Meaning, meaning};
 
 /// What may stand between a name and its value, in characters.
 const WIDEST: usize = 16;

@@ -8,12 +8,13 @@ use zeroize::Zeroizing;
 
 use super::request::MAX_BODY;
 use super::{Wish, hosts, template_problem};
+use crate::card_data::{Meaning, meaning};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::rules::{self, Carried, Rule, Sight};
 use crate::templates::{Escape, Template, Values};
 use crate::vault::cards::CardName;
 use crate::vault::members::expiry_of;
-use crate::vault::{Invalid, Meaning, meaning};
 
 const MAX_URL: usize = 8_192;
 const MAX_HEADER: usize = 8_192;

@@ -26,13 +26,15 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::model::{HostId, Timestamp};
 use crate::outbox::OutboxError;
 use crate::outgoing::{Outgoing, OutgoingError};
 use crate::storage::StoreError;
 use crate::templates::TemplateError;
+use crate::timed_cache::TimedCache;
+use crate::vault::VaultError;
 use crate::vault::cards::CardName;
-use crate::vault::{Invalid, TimedCache, VaultError};
 
 /// The channel of queued sends.
 pub const CHANNEL: &str = "proxy";

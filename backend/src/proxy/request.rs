@@ -7,9 +7,10 @@ use url::Url;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{hosts, template_problem};
+use crate::card_data::{Meaning, meaning};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::templates::{Escape, Template};
-use crate::vault::{Invalid, Meaning, meaning};
 
 /// The largest body of a message, in bytes, before and after the values stand in it.
 pub const MAX_BODY: usize = 1024 * 1024;

@@ -13,6 +13,7 @@ use super::fill::{self, Filled, Filling};
 use super::request::MAX_BODY;
 use super::{MAX_ANSWER, Proxy, ProxyError, Stay, Wish, hosts};
 use crate::access::Caller;
+use crate::card_data::{Meaning, scan};
 use crate::core::Core;
 use crate::json::{Members, Value};
 use crate::model::{Card, DestinationKind, MerchantId, Mode, Outcome, SendId, Use};
@@ -23,7 +24,6 @@ use crate::vault::cards::CardName;
 use crate::vault::content::Content;
 use crate::vault::forward::{self, OpenKey, SpentCode};
 use crate::vault::keys::KeyAccess;
-use crate::vault::{Meaning, scan};
 
 /// A transaction that others get in the way of is tried so often.
 pub(super) const TRIES: usize = 5;

@@ -5,8 +5,8 @@ use shared::Expiry;
 use zeroize::Zeroizing;
 
 use super::codes;
+use crate::card_data::{Meaning, meaning, scan};
 use crate::json::{Members, Value};
-use crate::vault::{Meaning, meaning, scan};
 
 /// The longest value behind a name, in characters.
 const LONGEST: usize = 40;

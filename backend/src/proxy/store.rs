@@ -9,14 +9,15 @@ use super::{Proxy, ProxyError, smart};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::token::Algorithm;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{Outcome, SendId, Timestamp};
 use crate::outgoing::Reply;
 use crate::rules::{self, Rule, Sight};
 use crate::vault::VaultError;
 use crate::vault::cards::{self, Saved, StoreRequest};
+use crate::vault::forward;
 use crate::vault::keys::KeyAccess;
-use crate::vault::{Invalid, forward};
 
 /// What was fetched.
 pub struct Taken {

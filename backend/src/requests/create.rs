@@ -12,11 +12,12 @@ use super::{change, events, templates};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::{entropy, hex, secret};
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{CardRequest, EventId, Outcome, Passcode, RequestId, RequestKind, Status};
 use crate::outgoing::{Outgoing, OutgoingError};
 use crate::storage::Transaction;
-use crate::vault::{Invalid, within};
+use crate::vault::within;
 
 /// What a request needs of this server beside the core.
 pub struct Place<'p> {

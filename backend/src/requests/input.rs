@@ -7,10 +7,11 @@ use super::money::{Money, MoneyError};
 use super::reader::{MAX_ADDRESS, Reader};
 use crate::capture::brands;
 use crate::capture::ttl::{self, Ttl};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::languages::{self, Translations};
 use crate::model::{Channel, RequestKind, Timestamp};
-use crate::vault::{Invalid, cards};
+use crate::vault::cards;
 
 /// A link's life where none is asked for, and the bounds of what may be asked for.
 const DEFAULT_TTL: Duration = Duration::from_hours(24);

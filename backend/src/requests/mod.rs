@@ -20,8 +20,9 @@ pub mod templates;
 pub mod words;
 
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::storage::{self, StoreError};
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 /// Why a call about card requests did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

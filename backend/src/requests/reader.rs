@@ -7,8 +7,8 @@ use phonenumber::Mode as PhoneFormat;
 use url::Url;
 
 use super::words;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
-use crate::vault::Invalid;
 
 /// The longest address.
 pub const MAX_ADDRESS: usize = 2_000;

@@ -12,12 +12,13 @@ use crate::capture::once::{self, Ticket};
 use crate::capture::submit::Captured;
 use crate::core::Core;
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{CardRequest, FormSubmit, Happening, Outcome, RequestKind, Scopes};
 use crate::storage::Transaction;
+use crate::vault::VaultError;
 use crate::vault::members::{self, Rules, Sorted};
 use crate::vault::within::{self, Managed};
-use crate::vault::{Invalid, VaultError};
 
 /// So many refused forms end a link (security rule 8: it must not tell numbers apart for long).
 const MOST_REFUSED: u32 = 20;

@@ -8,10 +8,10 @@ use super::reader::Reader;
 use super::words;
 use crate::access::Caller;
 use crate::core::Core;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{Channel, MessageTemplate, Outcome, RequestKind};
 use crate::storage::StoreError;
-use crate::vault::Invalid;
 
 /// The longest subject and text, in characters.
 const MAX_SUBJECT: usize = 200;

@@ -8,10 +8,11 @@ use crate::capture::endpoints::check_id;
 use crate::capture::ttl::Ttl;
 use crate::core::Core;
 use crate::crypto::{Key32, aead, secret};
+use crate::invalid::Invalid;
 use crate::model::{Outcome, RetrieveEndpoint, RetrieveId, VaultKey};
 use crate::storage::{Page, StoreError};
+use crate::vault::cards;
 use crate::vault::keys::{self, KeyAccess};
-use crate::vault::{Invalid, cards};
 
 /// The most members that an endpoint masks.
 const MOST_FIELDS: usize = 50;

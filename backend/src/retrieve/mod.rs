@@ -18,10 +18,11 @@ use zeroize::Zeroizing;
 use crate::core::Core;
 use crate::crypto::binding::Binding;
 use crate::crypto::{Key32, secret};
+use crate::invalid::Invalid;
 use crate::model::RetrieveEndpoint;
 use crate::model::retrieve::Ended;
 use crate::storage::StoreError;
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 /// Why nothing is read, or no endpoint made.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::{RetrieveError, bind, page_secret, wrapping_key};
+use crate::card_data::{Meaning, meaning};
 use crate::core::{ANONYMOUS, Actor, Core};
 use crate::crypto::{Key32, aead, secret};
 use crate::json::Members;
@@ -11,7 +12,7 @@ use crate::model::retrieve::Ended;
 use crate::model::{Card, KeyPairRow, Outcome, RetrieveEndpoint, Shown, VaultKey};
 use crate::rules::{self, Sight, stored};
 use crate::storage::Transaction;
-use crate::vault::{Meaning, cards, mask_member, meaning};
+use crate::vault::{cards, mask_member};
 
 /// What is to be read.
 pub struct Reading<'r> {

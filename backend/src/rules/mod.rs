@@ -12,8 +12,9 @@ use std::collections::HashSet;
 use operations::{Change, Fit};
 pub use operations::{Told, told};
 
+use crate::card_data::{Meaning, is_same, meaning};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
-use crate::vault::{Invalid, Meaning, is_same, meaning};
 
 /// The most operations of a rule.
 pub const MAX_OPERATIONS: usize = 32;

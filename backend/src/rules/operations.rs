@@ -8,10 +8,11 @@ use sha2::{Digest as _, Sha256, Sha512};
 use shared::CardNumber;
 
 use super::{MAX_TEXT, Meaning};
+use crate::card_data::meaning;
 use crate::crypto::hex;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::templates::{Escape, Template, Values};
-use crate::vault::{Invalid, meaning};
 
 /// What an operation does.
 #[derive(Debug)]

@@ -3,10 +3,11 @@
 use super::{MAX_RULES, Rule};
 use crate::access::Caller;
 use crate::core::Core;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{Outcome, RuleRow};
 use crate::storage::StoreError;
-use crate::vault::{Invalid, VaultError};
+use crate::vault::VaultError;
 
 /// The most rules of a merchant in one mode.
 const MAX_STORED: usize = 100;

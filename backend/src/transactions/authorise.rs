@@ -12,6 +12,7 @@ use super::run::Call;
 use super::updater::{is_test_number, queue_after_refusal};
 use super::{TransactionError, codes, outcome, payer, until_won};
 use crate::gateways::{Credential, Order};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{
     Card, GatewayToken, GatewayTransaction, Issuer, Mode, Money, Operation, OperationKind, Outcome,
@@ -19,10 +20,10 @@ use crate::model::{
 };
 use crate::operations::{self, CardSource, GATEWAY_TRANSACTIONS, GivenCard, Plan};
 use crate::storage::{StoreError, Transaction};
+use crate::vault::VaultError;
 use crate::vault::members::{self, Rules, Sorted};
 use crate::vault::paycards::{self, PaycardName};
 use crate::vault::within::{self, Managed};
-use crate::vault::{Invalid, VaultError};
 
 /// What an authorisation is to do, read and checked.
 struct Input {

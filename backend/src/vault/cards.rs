@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::VaultError;
 use super::content::Content;
 use super::cvv::{self, CvvSealer};
 use super::keys::{self, KeyAccess};
 use super::members::{self, Rules, Sorted};
 use super::number::{self, Number};
 use super::sealing::{Part, Sealer, Unlocked};
-use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::CryptoError;
 use crate::crypto::token::Algorithm;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{Card, CardId, Issuer, KeyPairRow, Outcome, Patch, Scope, Shown, Use, VaultKey};
 use crate::storage::{Page, StoreError, Transaction};

@@ -5,11 +5,12 @@ use shared::{CardNumber, Cvv, Expiry};
 use zeroize::Zeroizing;
 
 use super::content::Content;
-use super::names::{Meaning, meaning};
 use super::within::Managed;
-use super::{Invalid, VaultError, cards, cvv, members};
+use super::{VaultError, cards, cvv, members};
+use crate::card_data::{Meaning, meaning};
 use crate::core::{Actor, Core};
 use crate::gateways::CardInUse;
+use crate::invalid::Invalid;
 use crate::model::{CardId, Use};
 use crate::storage::Transaction;
 

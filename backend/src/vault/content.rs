@@ -4,8 +4,8 @@ use shared::Expiry;
 use zeroize::Zeroizing;
 
 use super::members::expiry_of;
-use super::names::{Meaning, meaning};
 use super::number::Number;
+use crate::card_data::{Meaning, meaning};
 use crate::crypto::CryptoError;
 use crate::json::{Members, Value};
 

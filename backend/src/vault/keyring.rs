@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::VaultError;
 use super::sealing::{Owner, Sealer, Unlocked, bind_key};
-use super::{TimedCache, VaultError};
 use crate::core::{Actor, Core};
 use crate::crypto::entropy::{self, Entropy};
 use crate::crypto::passphrase::KdfParams;
@@ -15,6 +15,7 @@ use crate::crypto::sealing::{MAX_RECORDS, Opener, SenderSession};
 use crate::crypto::token::TokenKey;
 use crate::crypto::{Key32, custody, secret};
 use crate::model::{Custody, CvvKey, CvvKeyId, KeyId, KeyPairRow, Outcome, Timestamp, VaultKey};
+use crate::timed_cache::TimedCache;
 
 /// How long an unwrapped key is kept.
 const LIFE: Duration = Duration::from_mins(1);

@@ -2,14 +2,15 @@
 
 use zeroize::Zeroizing;
 
+use super::VaultError;
 use super::sealing::bind_key;
-use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::entropy::{self, Entropy};
 use crate::crypto::passphrase::{self, KdfParams};
 use crate::crypto::sealing::KeyPair;
 use crate::crypto::{CryptoError, Key32, aead, custody};
+use crate::invalid::Invalid;
 use crate::model::{Custody, KeyId, KeyPairRow, MerchantId, Mode, Outcome, Timestamp, VaultKey};
 use crate::storage::{Page, StoreError, Transaction};
 

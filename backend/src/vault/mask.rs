@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::is_same;
+use crate::card_data::is_same;
 use crate::json::{Members, Value};
 
 /// Masks a member, and those that mean the same under another name or spelling, since whoever stores a card chooses its

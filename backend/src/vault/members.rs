@@ -5,9 +5,9 @@ use shared::{Accepted, AccountNumber, Brand, CardNumber, Cvv, Expiry, Problem, a
 
 use zeroize::Zeroizing;
 
-use super::Invalid;
-use super::names::{Meaning, meaning};
 use super::number::{Number, number_problem};
+use crate::card_data::{Meaning, meaning};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 
 /// A body, sorted.

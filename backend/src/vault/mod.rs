@@ -9,42 +9,20 @@ pub mod keyring;
 pub mod keys;
 mod mask;
 pub mod members;
-mod names;
 pub mod number;
 pub mod paycards;
 pub mod personal;
 mod renew;
-pub mod scan;
 pub mod sealing;
 pub mod terms;
-mod timed_cache;
 pub mod within;
 
 pub use keyring::Keyring;
 pub use mask::mask_member;
-pub use names::{Meaning, is_plain_name, is_same, meaning};
-pub use timed_cache::TimedCache;
 
 use crate::crypto::CryptoError;
+use crate::invalid::Invalid;
 use crate::storage::StoreError;
-
-/// A value that was refused: where, why, and what a person is told. Never the value itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// The JSON pointer (RFC 6901) or the query parameter.
-    pub pointer: String,
-    /// The stable name of the problem.
-    pub code: &'static str,
-    /// One sentence.
-    pub detail: String,
-}
-
-impl Invalid {
-    /// A refused value.
-    pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.into() }
-    }
-}
 
 /// Why the vault did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use shared::{AccountNumber, Brand, CardNumber, Problem};
 
-use super::Invalid;
 use super::members::pointer;
+use crate::invalid::Invalid;
 
 /// The number that a record is stored under, whatever its member is called.
 #[derive(Debug)]

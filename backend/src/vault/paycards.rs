@@ -4,11 +4,12 @@
 use shared::Expiry;
 use zeroize::Zeroizing;
 
+use super::VaultError;
 use super::cards::{self, CardName, Saved};
 use super::keys::{self, KeyAccess};
-use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::Core;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{Card, CvvTerms, Outcome};
 use crate::storage::Transaction;

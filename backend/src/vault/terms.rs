@@ -1,10 +1,11 @@
 //! The terms of security codes by calls of the merchant: read, set, taken back; and the end of cards whose code
 //! takes them along (spec B.5, design.md, decision 5).
 
+use super::VaultError;
 use super::paycards::{PaycardName, find_in};
-use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::{Actor, Core};
+use crate::invalid::Invalid;
 use crate::model::terms::{LONGEST_LIFE, MAX_DESTINATIONS};
 use crate::model::{Card, CvvDestination, CvvTerms, DestinationKind, Outcome, Timestamp};
 use crate::storage::{StoreError, Transaction};

@@ -1,15 +1,16 @@
 //! Cards of the managed key within a transaction of somebody else: what is stored is committed together with
 //! what it was stored for.
 
+use super::VaultError;
 use super::cards::{self, CardName, Open};
 use super::content::Content;
 use super::cvv::{self, CvvSealer};
 use super::keys::{self, KeyAccess};
 use super::members::Sorted;
-use super::{Invalid, VaultError};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::token::Algorithm;
+use crate::invalid::Invalid;
 use crate::model::{Card, CardId, MerchantId, Mode, VaultKey};
 use crate::storage::{StoreError, Transaction};
 

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use backend::core::{Actor, Core};
+use backend::gateways::sandbox::SANDBOX;
 use backend::gateways::{Answer, Credential, Gateway, Order, Payer};
 use backend::model::{
     Card, CardId, LedgerEntry, Mode, Money, Operation, OperationId, OperationKind, OperationState, OwnerKind,
 };
 use backend::operations::{
-    self, CardSource, GivenCard, OperationError, Operations, Owner, Plan, Routes, SANDBOX, Settled,
+    self, CardSource, GivenCard, OperationError, Operations, Owner, Plan, Routes, Settled,
 };
 use backend::storage::{StoreError, Transaction};
 use iso_currency::Currency;

@@ -12,9 +12,9 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::crypto::hex;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::outgoing::Outgoing;
-use crate::vault::Invalid;
 
 /// The largest file, in bytes.
 const MAX_BYTES: usize = 128 * 1024;
@@ -80,7 +80,7 @@ pub fn take(theme: &mut Members) -> Result<Option<Image>, Invalid> {
     if let Some(data) = text.strip_prefix("data:") {
         return from_data(data).map(Some);
     }
-    let url = Url::parse(&text).ok().filter(crate::capture::take::allowed_scheme);
+    let url = Url::parse(&text).ok().filter(crate::addresses::allowed_scheme);
     let detail = "This has to be an https address, or data:image/png;base64,… (PNG, JPEG or WebP).";
     url.map(|url| Some(Image::Link(url))).ok_or_else(|| Invalid::new(AT, "url", detail))
 }

@@ -13,8 +13,8 @@ pub use colour::{Colour, ColourError};
 use palette::{Given, KEYS, Palette, Scheme};
 
 use self::logo::{Logo, Source};
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
-use crate::vault::Invalid;
 
 /// The looks of a form, as stored: only what was checked. Colours are absent where they are our own.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

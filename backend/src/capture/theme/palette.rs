@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
-use crate::vault::Invalid;
+use crate::invalid::Invalid;
 
 /// Light or dark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

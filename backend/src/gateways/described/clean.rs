@@ -7,9 +7,9 @@ use percent_encoding::percent_decode_str;
 use shared::digits;
 use url::{Host, Url};
 
+use crate::card_data::{Meaning, meaning, scan};
 use crate::gateways::CardInUse;
 use crate::outgoing::is_public;
-use crate::vault::{Meaning, meaning, scan};
 
 /// What takes the place of a security code.
 const HIDDEN: &str = "•••";

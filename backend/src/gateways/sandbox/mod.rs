@@ -20,10 +20,12 @@ use super::{
 use crate::core::Core;
 use crate::crypto::entropy;
 use crate::model::{LedgerEntry, Money, OperationId, OperationKind};
-use crate::operations::SANDBOX;
 use crate::storage::StoreError;
 use book::Request;
 use cards::Outcome;
+
+/// The name of the simulator among gateways.
+pub const SANDBOX: &str = "sandbox";
 
 /// The simulator. Serves test mode alone.
 pub struct Sandbox {

@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use super::{Answer, Booker, Document, Node, Query};
 use crate::http::error::ApiError;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::{CardRequest, Channel, RequestFilter, RequestKind, Scope, Status, Timestamp};
 use crate::requests::create::{self, Place};
 use crate::requests::details::Details;
 use crate::requests::manage::{self, Whole};
 use crate::storage::Page;
-use crate::vault::Invalid;
 
 /// The largest page of a list.
 const LARGEST_PAGE: u32 = 100;

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::http::error::ApiError;
 use crate::http::params::Params;
-use crate::vault::Invalid;
+use crate::invalid::Invalid;
 
 /// The parameters of a call.
 pub struct Query(Vec<(String, Zeroizing<String>)>);

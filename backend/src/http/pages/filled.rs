@@ -62,7 +62,7 @@ impl FromRequest<Arc<App>> for FilledForm {
 /// Notes what was sent, so that what was changed can be told. Nothing is derived from a security code.
 fn note(content: &mut Vec<u8>, name: &str, text: &str) {
     let plain =
-        Field::from_name(name).map_or_else(|| crate::vault::is_plain_name(name), |of| of != Field::Cvv);
+        Field::from_name(name).map_or_else(|| crate::card_data::is_plain_name(name), |of| of != Field::Cvv);
     let listed = [fill::MONTH, fill::YEAR].contains(&name);
     if !(plain || listed) || (fill::OWN.contains(&name) && name != "reference") {
         return;

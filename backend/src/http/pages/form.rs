@@ -29,10 +29,10 @@ use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::App;
 use crate::http::v1;
+use crate::invalid::Invalid;
 use crate::languages;
 use crate::model::{CaptureEndpoint, Refusal};
 use crate::model::{MerchantId, Mode};
-use crate::vault::Invalid;
 use crate::vault::members::NETWORK;
 
 /// Parameters of the card request interface's form, in any case (spec B.3). The origins are the form's own: an

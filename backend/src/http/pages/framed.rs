@@ -75,7 +75,8 @@ fn document(nonce: &str, wording: &Wording, title: &str, address: &str) -> Strin
     .into_string()
 }
 
-const STYLE: &str = "html,body,main{margin:0;height:100%}iframe{display:block;width:100%;height:100%;border:0}";
+const STYLE: &str =
+    "html,body,main{margin:0;height:100%}iframe{display:block;width:100%;height:100%;border:0}";
 
 #[cfg(test)]
 mod tests {

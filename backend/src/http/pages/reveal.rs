@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::filled::check_same_origin;
 use super::{answer, policy};
 use crate::capture::theme;
+use crate::card_data::{Meaning, meaning};
 use crate::http::asked::Asked;
 use crate::http::body::JsonBody;
 use crate::http::caller::Address;
@@ -23,7 +24,6 @@ use crate::http::router::App;
 use crate::http::v1::retrieve::secret;
 use crate::json::{Members, Value};
 use crate::retrieve::{self, Reading};
-use crate::vault::{Meaning, meaning};
 
 /// How long a card stands in clear.
 const SECONDS: u32 = 30;

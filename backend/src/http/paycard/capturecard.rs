@@ -24,10 +24,10 @@ use crate::http::error::ApiError;
 use crate::http::pages::{self, form::Opened};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::languages::Asked;
 use crate::model::Scope;
-use crate::vault::Invalid;
 use crate::vault::keys::{KeyAccess, MANAGED};
 
 /// So long may somebody take to fill the form.

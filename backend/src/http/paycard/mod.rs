@@ -18,10 +18,11 @@ use super::booking::{Answer, Booker, Document, Query, card_uri, session_token};
 use super::error::ApiError;
 use super::router::App;
 use crate::access::tokens;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::Scope;
 use crate::vault::paycards::{self, PaycardName};
-use crate::vault::{Invalid, terms};
+use crate::vault::terms;
 use named::{Readable, Writable};
 use wire::{BankCard, ErrorBlock, Metadata};
 

@@ -9,9 +9,9 @@ use super::wire::{ErrorBlock, RetentionPolicy, policy};
 use crate::http::booking::{Answer, Document};
 use crate::http::error::ApiError;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{CvvDestination, DestinationKind, Timestamp};
-use crate::vault::Invalid;
 use crate::vault::paycards;
 use crate::vault::terms::{self, NewTerms};
 

@@ -17,9 +17,9 @@ use crate::http::caller::Merchant;
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{ApiKey, Mode, Scope, Scopes, Timestamp};
-use crate::vault::Invalid;
 
 /// Who calls (spec A.8).
 #[derive(Serialize, ToSchema)]

@@ -23,11 +23,11 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::pages::framed;
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::Scope;
 use crate::outbox::events::Webhook;
 use crate::rules::stored;
-use crate::vault::Invalid;
 
 /// Creates a capture endpoint.
 #[utoipa::path(post, path = "/v1/capture", tag = "capture",

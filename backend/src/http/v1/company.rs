@@ -13,9 +13,9 @@ use crate::http::body::JsonBody;
 use crate::http::caller::Merchant;
 use crate::http::error::{ApiError, Problem};
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{Company, Scope};
-use crate::vault::Invalid;
 
 /// A company and its settings. Pass and hash code are shown at its creation only.
 #[derive(Serialize, ToSchema)]

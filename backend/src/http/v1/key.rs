@@ -14,9 +14,10 @@ use crate::http::caller::{Merchant, key_access};
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::Members;
 use crate::model::Scope;
-use crate::vault::{Invalid, keys};
+use crate::vault::keys;
 
 /// Makes a vault key.
 #[utoipa::path(post, path = "/v1/key", tag = "keys", request_body = KeyCreate, responses(

@@ -19,8 +19,8 @@ use url::Url;
 use super::error::ApiError;
 use super::params::Params;
 use super::router::App;
+use crate::invalid::Invalid;
 use crate::storage::Page;
-use crate::vault::Invalid;
 
 /// The header in which a list tells where its next page begins (spec A.1).
 const NEXT: HeaderName = HeaderName::from_static("x-pcivault-next-token");

@@ -14,11 +14,11 @@ use crate::http::caller::Operating;
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{MerchantId, Mode, ProxyHost};
 use crate::outgoing::Dedicated;
 use crate::proxy::hosts::{self, Whose};
-use crate::vault::Invalid;
 
 /// The longest certificate, key or authority, in bytes.
 const LONGEST_PEM: usize = 64 * 1024;

@@ -21,10 +21,10 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::pages::{framed, reveal};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::model::{RetrieveEndpoint, Scope, Timestamp};
 use crate::retrieve::{self, NewRetrieval, Reading};
 use crate::rules::stored;
-use crate::vault::Invalid;
 
 /// A created retrieve endpoint.
 #[derive(Serialize, ToSchema)]

@@ -11,15 +11,16 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::wire::Deleted;
+use crate::card_data::{Meaning, meaning};
 use crate::http::body::JsonBody;
 use crate::http::caller::Merchant;
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::json::{Members, Value};
 use crate::model::{RuleRow, Scope};
 use crate::rules::{self, Rule, Sight, stored};
-use crate::vault::{Invalid, Meaning, meaning};
 
 /// The body of a rule.
 #[derive(ToSchema)]

@@ -17,10 +17,11 @@ use crate::http::caller::{Merchant, key_access};
 use crate::http::error::{ApiError, Problem};
 use crate::http::params::Params;
 use crate::http::router::App;
+use crate::invalid::Invalid;
 use crate::model::{Card, Scope, VaultKey};
 use crate::storage::Page;
 use crate::vault::cards::{self, CardName, Saved, StoreRequest};
-use crate::vault::{Invalid, keys, mask_member};
+use crate::vault::{keys, mask_member};
 
 /// Names of a number outside the body, in the order of preference.
 const NUMBER_NAMES: [&str; 4] = ["number", "card_number", "n", "account_number"];
