@@ -4,28 +4,15 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import * as b from "./lib/browser.mjs";
-import { startCardamom } from "./lib/cardamom.mjs";
-import { startShop } from "./lib/sites.mjs";
+import { startBookings } from "./lib/bookings.mjs";
 
-let server, merchant, shop, browser;
+let bookings, server, merchant, shop, browser, formAt, cardOf;
 
 before(async () => {
-  server = await startCardamom();
-  shop = await startShop();
-  browser = await b.launch();
-  merchant = await server.merchant("Bookings");
+  bookings = await startBookings();
+  ({ server, merchant, shop, browser, formAt, cardOf } = bookings);
 });
-after(() => Promise.all([browser?.close(), shop?.stop(), server?.stop()]));
-
-/** The address of a form. */
-async function formAt(query) {
-  const sessionToken = await merchant.call("POST", "/api/payments/paycard/tempsession", {});
-  return `${server.url}/api/payments/capturecard?${new URLSearchParams({ sessionToken, brand: "x", ...query })}`;
-}
-
-async function cardOf(reference) {
-  return (await merchant.listCards()).find((card) => card.reference === reference);
-}
+after(() => bookings?.stop());
 
 test("the page around the frame has the button and hears the interface's words", async () => {
   const reference = "framed";

@@ -6,30 +6,21 @@ import { after, before, test } from "node:test";
 
 import { assertAccessible, assertFits } from "./lib/axe.mjs";
 import * as b from "./lib/browser.mjs";
-import { startCardamom } from "./lib/cardamom.mjs";
-import { startShop } from "./lib/sites.mjs";
+import { startBookings } from "./lib/bookings.mjs";
 
-let server, merchant, shop, browser;
+let bookings, server, merchant, shop, browser, cardOf;
 let forms = 0;
 
 before(async () => {
-  server = await startCardamom();
-  shop = await startShop();
-  browser = await b.launch();
-  merchant = await server.merchant("Bookings");
+  bookings = await startBookings();
+  ({ server, merchant, shop, browser, cardOf } = bookings);
 });
-after(() => Promise.all([browser?.close(), shop?.stop(), server?.stop()]));
+after(() => bookings?.stop());
 
 /** The address of a form, and the reference of its card. */
 async function formAt(query) {
-  const sessionToken = await merchant.call("POST", "/api/payments/paycard/tempsession", {});
-  const creatorReference = `form ${(forms += 1)}`;
-  const all = new URLSearchParams({ sessionToken, brand: "x", creatorReference, ...query });
-  return { url: `${server.url}/api/payments/capturecard?${all}`, reference: creatorReference };
-}
-
-async function cardOf(reference) {
-  return (await merchant.listCards()).find((card) => card.reference === reference);
+  const reference = `form ${(forms += 1)}`;
+  return { url: await bookings.formAt({ creatorReference: reference, ...query }), reference };
 }
 
 /** The card as its URI shows it; nothing where none was stored. */
