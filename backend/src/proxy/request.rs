@@ -300,15 +300,13 @@ mod tests {
             ("{{url}}", "url"),
             ("http://a.example/", "url"),
             ("https://u:p@a.example/", "url"),
-            ("https:///x", "url"),
             ("https://a.example/{{cvv}}", "secret"),
             ("https://a.example/{{pan|last4}}", "secret"),
             ("https://a.example/{{#number}}x{{/number}}", "secret"),
             ("https://a.example/{{{note}}}", "raw"),
             ("https://a.example/?a={{note|raw}}", "raw"),
         ] {
-            let found = host_of(url);
-            assert!(found == Err(code) || (url.contains(":///") && found.is_ok()), "{url}: {found:?}");
+            assert_eq!(host_of(url).err(), Some(code), "{url}");
         }
     }
 
