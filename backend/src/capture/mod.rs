@@ -11,6 +11,7 @@ pub mod forms;
 pub mod once;
 pub mod options;
 pub mod results;
+mod settings;
 pub mod submit;
 pub(crate) mod take;
 pub mod theme;

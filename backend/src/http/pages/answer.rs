@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frontend::{Logo, Look, Notice, NoticePage, notice_page};
+use maud::{DOCTYPE, Markup, html};
 use serde_json::{Value, json};
 use shared::{Text, Wording};
 use url::Url;
@@ -82,6 +83,23 @@ pub fn config(app: &App, settings: &Settings, wording: &Wording, config: &Config
 /// lead to http on this machine too (security rule 15). Anywhere else the public address is https.
 fn is_at_home(public_url: &Url) -> bool {
     public_url.scheme() == "http" && is_loopback(public_url)
+}
+
+/// A page apart from the hosted form: what all of them begin with, and what each has beside it.
+pub fn document(wording: &Wording, title: &str, head: &Markup, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                (head)
+            }
+            body { (body) }
+        }
+    }
+    .into_string()
 }
 
 /// JSON that cannot end a script element or a line of one.

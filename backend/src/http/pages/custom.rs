@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{PreEscaped, html};
 use shared::{Text, Wording};
 
 use super::form::Opened;
@@ -80,26 +80,18 @@ const CALL: &str = r##"{
 }"##;
 
 fn document(title: &str, wording: &Wording, form: &Custom, scripts: &Inline) -> String {
-    html! {
-        (DOCTYPE)
-        html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                @if !form.css.is_empty() {
-                    style { (PreEscaped(&form.css)) }
-                }
-            }
-            body {
-                noscript { p { (wording.get(Text::NeedsScripts)) } }
-                div id=(ROOT) {}
-                p id=(FAILED) role="alert" hidden { (wording.get(Text::FailedText)) }
-                @for code in scripts.iter() {
-                    script { (PreEscaped(code)) }
-                }
-            }
+    let head = html! {
+        @if !form.css.is_empty() {
+            style { (PreEscaped(&form.css)) }
         }
-    }
-    .into_string()
+    };
+    let body = html! {
+        noscript { p { (wording.get(Text::NeedsScripts)) } }
+        div id=(ROOT) {}
+        p id=(FAILED) role="alert" hidden { (wording.get(Text::FailedText)) }
+        @for code in scripts.iter() {
+            script { (PreEscaped(code)) }
+        }
+    };
+    answer::document(wording, title, &head, &body)
 }

@@ -1,11 +1,11 @@
 //! The done page: a document of opaque origin in which the merchant's scripts run after the store. It holds the
 //! endpoint's answer and the allowed members of the request, and nothing of the card.
 
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{PreEscaped, html};
 use serde_json::Value;
 use shared::{Text, Wording};
 
-use super::answer::for_script;
+use super::answer::{self, for_script};
 use super::inline::Inline;
 use crate::capture::forms::Settings;
 
@@ -24,30 +24,22 @@ pub fn scripts(settings: &Settings, response: &Value, request: &Value) -> Inline
 /// The document. Linked scripts come before those that stand in it.
 pub fn page(nonce: &str, settings: &Settings, wording: &Wording, scripts: &Inline) -> String {
     let style = if settings.look.bare { "" } else { STYLE };
-    html! {
-        (DOCTYPE)
-        html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (wording.get(Text::Saved)) }
-                style nonce=(nonce) { (PreEscaped(settings.look.css())) (PreEscaped(style)) (PreEscaped(&settings.css)) }
-            }
-            body {
-                main role="status" {
-                    h1 { (wording.get(Text::Saved)) }
-                    p { (wording.get(Text::DoneText)) }
-                }
-                @for link in &settings.js_links {
-                    script src=(link) {}
-                }
-                @for code in scripts.iter() {
-                    script { (PreEscaped(code)) }
-                }
-            }
+    let head = html! {
+        style nonce=(nonce) { (PreEscaped(settings.look.css())) (PreEscaped(style)) (PreEscaped(&settings.css)) }
+    };
+    let body = html! {
+        main role="status" {
+            h1 { (wording.get(Text::Saved)) }
+            p { (wording.get(Text::DoneText)) }
         }
-    }
-    .into_string()
+        @for link in &settings.js_links {
+            script src=(link) {}
+        }
+        @for code in scripts.iter() {
+            script { (PreEscaped(code)) }
+        }
+    };
+    answer::document(wording, wording.get(Text::Saved), &head, &body)
 }
 
 const STYLE: &str = "body{font:calc(1rem*var(--scale))/1.5 var(--font);margin:2rem;\

@@ -4,7 +4,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{PreEscaped, html};
 use shared::{Text, Wording};
 
 use super::{answer, policy};
@@ -59,20 +59,14 @@ fn show(app: &App, asked: &Asked, title: Text, address: &str) -> Response {
 }
 
 fn document(nonce: &str, wording: &Wording, title: &str, address: &str) -> String {
-    html! {
-        (DOCTYPE)
-        html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (title) }
-                style nonce=(nonce) { (PreEscaped(STYLE)) }
-            }
-            body { main { iframe src=(address) title=(title) allow="clipboard-write" referrerpolicy="no-referrer" {} } }
-        }
-    }
-    .into_string()
+    let head = html! {
+        meta name="robots" content="noindex";
+        style nonce=(nonce) { (PreEscaped(STYLE)) }
+    };
+    let body = html! {
+        main { iframe src=(address) title=(title) allow="clipboard-write" referrerpolicy="no-referrer" {} }
+    };
+    answer::document(wording, title, &head, &body)
 }
 
 const STYLE: &str =

@@ -395,7 +395,9 @@ async fn answer_script(app: &App, sent: &Sent) -> Result<Response, ApiError> {
             let done = json!({ "response": {}, "request": {}, "next": Value::Null, "fallback": Value::Null });
             Ok(axum::Json(done).into_response())
         }
-        Err(SubmitError::Fields(errors, _)) => Err(super::form::field_errors(&errors, Field::name).into()),
+        Err(SubmitError::Fields(errors, _)) => {
+            Err(super::submitted::field_errors(&errors, Field::name).into())
+        }
         Err(SubmitError::Form(why)) => {
             let detail = said(why, languages::ENGLISH);
             Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", detail))

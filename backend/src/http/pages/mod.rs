@@ -16,6 +16,7 @@ pub mod payment;
 pub mod policy;
 mod result;
 pub mod reveal;
+mod submitted;
 
 pub use answer::{PAGE_HEADERS, look};
 pub use logo::logo;

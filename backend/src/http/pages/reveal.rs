@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{PreEscaped, html};
 use serde_json::json;
 use shared::{Text, Wording};
 use zeroize::Zeroizing;
@@ -107,35 +107,27 @@ fn opened(members: &Members) -> Vec<(String, String)> {
 
 fn document(nonce: &str, wording: &Wording, script: &str, integrity: &str) -> String {
     let word = |text| wording.get(text);
-    html! {
-        (DOCTYPE)
-        html lang=(wording.lang) dir=[wording.rtl.then_some("rtl")] {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex";
-                title { (word(Text::RevealTitle)) }
-                style nonce=(nonce) { (PreEscaped(theme::Look::default().css())) (PreEscaped(STYLE)) }
-                script src=(script) integrity=(integrity) defer {}
-            }
-            body {
-                main data-open="false" data-seconds=(SECONDS) data-number=(word(Text::CardNumber))
-                    data-holder=(word(Text::CardHolder)) data-expiry=(word(Text::Expiry))
-                    data-show=(word(Text::RevealShow)) data-hide=(word(Text::RevealHide))
-                    data-copy=(word(Text::RevealCopy)) data-copied=(word(Text::RevealCopied))
-                    data-ended=(word(Text::RevealEnded)) data-failed=(word(Text::Failed))
-                    data-incomplete=(word(Text::LinkIncomplete))
-                {
-                    h1 { (word(Text::RevealTitle)) }
-                    noscript { p { (word(Text::NeedsScripts)) } }
-                    dl #others {}
-                    p #status role="status" {}
-                    button #show type="button" hidden { (word(Text::RevealShow)) }
-                }
-            }
+    let head = html! {
+        meta name="robots" content="noindex";
+        style nonce=(nonce) { (PreEscaped(theme::Look::default().css())) (PreEscaped(STYLE)) }
+        script src=(script) integrity=(integrity) defer {}
+    };
+    let body = html! {
+        main data-open="false" data-seconds=(SECONDS) data-number=(word(Text::CardNumber))
+            data-holder=(word(Text::CardHolder)) data-expiry=(word(Text::Expiry))
+            data-show=(word(Text::RevealShow)) data-hide=(word(Text::RevealHide))
+            data-copy=(word(Text::RevealCopy)) data-copied=(word(Text::RevealCopied))
+            data-ended=(word(Text::RevealEnded)) data-failed=(word(Text::Failed))
+            data-incomplete=(word(Text::LinkIncomplete))
+        {
+            h1 { (word(Text::RevealTitle)) }
+            noscript { p { (word(Text::NeedsScripts)) } }
+            dl #others {}
+            p #status role="status" {}
+            button #show type="button" hidden { (word(Text::RevealShow)) }
         }
-    }
-    .into_string()
+    };
+    answer::document(wording, word(Text::RevealTitle), &head, &body)
 }
 
 const STYLE: &str = "*{box-sizing:border-box}[hidden]{display:none!important}\

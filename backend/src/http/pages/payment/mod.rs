@@ -184,7 +184,7 @@ async fn answer_script(app: &App, page: &str, filled: Filled, locale: &Locale) -
             let done = json!({ "response": {}, "request": {}, "next": next, "fallback": Value::Null });
             Ok(axum::Json(done).into_response())
         }
-        Err(Ended::Fields(errors, _)) => Err(super::form::field_errors(&errors, Field::name).into()),
+        Err(Ended::Fields(errors, _)) => Err(super::submitted::field_errors(&errors, Field::name).into()),
         Err(Ended::Failed(error)) => Err(error),
     }
 }
