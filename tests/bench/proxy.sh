@@ -82,7 +82,12 @@ node tests/bench/proxy.mjs large "$calls" "http://127.0.0.1:4181/v1/proxy/post?u
   "$credentials" https://127.0.0.1:4183/large "$work/answered" &
 callers=$!
 measure "beside calls of 1 MB"
-answered() { [ "$(cat "$work/answered" 2>/dev/null || echo 0)" -ge "$calls" ]; }
+# The file is empty for a moment while it is written anew.
+answered() {
+  local count
+  count="$(cat "$work/answered" 2>/dev/null || true)"
+  [ "${count:-0}" -ge "$calls" ]
+}
 for _ in $(seq 30); do answered || sleep 10; done
 wait_for answered
 kill "$callers"
