@@ -7,7 +7,7 @@ use url::Url;
 use super::{CaptureError, options, take};
 use crate::core::Core;
 use crate::invalid::Invalid;
-use crate::json::{Members, Value};
+use crate::json::{Members, Value, told};
 use crate::model::{HostedForm, MerchantId, Mode};
 use crate::outgoing::Outgoing;
 use crate::storage::StoreError;
@@ -156,7 +156,7 @@ fn settings(mut body: Members) -> Result<String, CaptureError> {
         body.set("extra_data", Value::Object(data));
     }
     for (name, value) in body.iter() {
-        let at = format!("/{}", take::told(name));
+        let at = format!("/{}", told(name));
         if RESERVED.contains(&name) {
             return Err(Invalid::new(at, "reserved", "The page sets this member by itself.").into());
         }

@@ -12,7 +12,7 @@ use crate::access::Caller;
 use crate::core::Core;
 use crate::crypto::secret;
 use crate::invalid::Invalid;
-use crate::json::{Members, Value};
+use crate::json::{Members, Value, told};
 use crate::languages::{self, FormLanguages};
 use crate::model::{HostedForm, MerchantId, Mode, Outcome};
 use crate::outgoing::Outgoing;
@@ -286,7 +286,7 @@ fn parse(mut body: Members, kind: FormKind) -> Result<(Settings, Vec<Url>, Vec<S
     let links = take::links(&mut body, "css_links")?;
     settings.js_links = take::links(&mut body, "js_links")?.into_iter().map(String::from).collect();
     settings.allowed_origins = take::origins(&mut body)?;
-    let ignored = body.iter().map(|(name, _)| take::told(name)).collect();
+    let ignored = body.iter().map(|(name, _)| told(name)).collect();
     Ok((settings, links, ignored))
 }
 

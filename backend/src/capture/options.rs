@@ -11,7 +11,7 @@ use shared::{ExtraKind, ExtraRule, Field, FormKind, FormRules};
 use super::{fill, take};
 use crate::card_data::is_plain_name;
 use crate::invalid::Invalid;
-use crate::json::{Members, Value};
+use crate::json::{Members, Value, told};
 use crate::languages::{FormLanguages, asks_for_card};
 use crate::vault::members;
 
@@ -299,7 +299,7 @@ pub fn texts(what: &str, value: Value, kind: FormKind) -> Result<BTreeMap<String
     };
     let mut texts = BTreeMap::new();
     for (name, value) in items {
-        let at = format!("/{what}/{}", take::told(&name));
+        let at = format!("/{what}/{}", told(&name));
         let Some(field) = Field::from_name(&name).filter(|field| field.belongs_to(kind)) else {
             return Err(Invalid::new(at, "unknown", "The form has no such field."));
         };
@@ -319,7 +319,7 @@ pub fn field_options(value: Value, kind: FormKind) -> Result<BTreeMap<String, (b
     };
     let mut fields = BTreeMap::new();
     for (name, value) in options {
-        let at = format!("/field_options/{}", take::told(&name));
+        let at = format!("/field_options/{}", told(&name));
         if name == "extra_data" {
             // Of a form that shows a stored card (spec A.5); this one shows none.
             continue;
@@ -335,7 +335,7 @@ pub fn field_options(value: Value, kind: FormKind) -> Result<BTreeMap<String, (b
         // A reference that is shown is not thereby required (spec A.5, after the code).
         let validate = take::switch(&mut option, &at, "validate")?.unwrap_or(usual.validate);
         if let Some((unknown, _)) = option.iter().next() {
-            let at = format!("{at}/{}", take::told(unknown));
+            let at = format!("{at}/{}", told(unknown));
             return Err(Invalid::new(at, "unknown", "A field has the options visible and validate."));
         }
         fields.insert(name, (visible, validate));
@@ -432,7 +432,7 @@ fn nothing_else(at: &str, item: &Members) -> Result<(), Invalid> {
     match item.iter().next() {
         None => Ok(()),
         Some((name, _)) => {
-            let at = format!("{at}/{}", take::told(name));
+            let at = format!("{at}/{}", told(name));
             Err(Invalid::new(at, "unknown", "This member is not known here."))
         }
     }

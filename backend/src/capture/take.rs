@@ -9,7 +9,6 @@ use url::Url;
 use super::css;
 use crate::addresses::allowed_scheme;
 use crate::invalid::Invalid;
-pub use crate::json::told;
 use crate::json::{Members, Value};
 
 /// The longest decoded script or stylesheet.

@@ -14,7 +14,7 @@ use palette::{Given, KEYS, Palette, Scheme};
 
 use self::logo::{Logo, Source};
 use crate::invalid::Invalid;
-use crate::json::{Members, Value};
+use crate::json::{Members, Value, told};
 
 /// The looks of a form, as stored: only what was checked. Colours are absent where they are our own.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -309,7 +309,7 @@ impl Reader {
 
     fn nothing_else(&mut self, members: &Members, at: &str) {
         if let Some((unknown, _)) = members.iter().next() {
-            let pointer = format!("{at}/{}", super::take::told(unknown));
+            let pointer = format!("{at}/{}", told(unknown));
             self.refuse(pointer, "unknown", "A theme has no such member.");
         }
     }
