@@ -247,8 +247,8 @@ async fn card_data_have_another_way(app: TestApp) {
     assert_eq!(format!("{:?}", find(&app, &token).await), before, "a refused change changes nothing");
 }
 
-/// The approved charges by a token, and when each came to its end.
-async fn approvals(app: &TestApp, token: &str) -> Vec<Timestamp> {
+/// When the charges by a token that were approved came to their end.
+pub async fn approvals(app: &TestApp, token: &str) -> Vec<Timestamp> {
     let mut transaction = app.app.core.store.read().await.unwrap();
     let filter = TransactionFilter::ChildrenOf(token.to_owned());
     let rows = transaction.list_transactions(app.id.clone(), Mode::Test, filter, ALL).await.unwrap();

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use backend::gateways::sandbox::Fault;
 use backend::gateways::sandbox::acs::Verdict;
-use backend::model::{Clock as _, Mode, OperationId, Timestamp, TransactionFilter, TransactionState};
+use backend::model::{Clock as _, Mode, OperationId};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::app::{ALL, NUMBER, TestApp, text};
+use crate::app::{NUMBER, TestApp, text};
 use crate::company::{Shop, card, code, order, refused, vault_card};
+use crate::token_life::approvals;
 
 on_both_engines! {
     who_comes_back_to_a_disabled_token_pays_nothing,
@@ -127,16 +128,6 @@ async fn a_return_looks_at_the_token_and_not_at_its_card_alone(app: TestApp) {
     switch(&shop, &app, &token, "DISABLE").await;
     refused(&complete(&shop, &app, &waiting).await, "280", "Token Disabled");
     assert_eq!(taken(&app, &waiting).await, 0);
-}
-
-/// When the charges by a token that were approved came to their end.
-async fn approvals(app: &TestApp, token: &str) -> Vec<Timestamp> {
-    let mut transaction = app.app.core.store.read().await.unwrap();
-    let filter = TransactionFilter::ChildrenOf(token.to_owned());
-    let rows = transaction.list_transactions(app.id.clone(), Mode::Test, filter, ALL).await.unwrap();
-    let approved =
-        rows.iter().filter(|row| row.operation.is_some() && row.state == TransactionState::Approved);
-    approved.map(|row| row.settled_at.unwrap()).collect()
 }
 
 async fn is_enabled(app: &TestApp, token: &str) -> bool {

@@ -38,15 +38,19 @@ const WAYS = {
   "without scripts": { options: { javaScriptEnabled: false }, wasm: false },
 };
 
+async function openIn(page, context, url, wasm) {
+  if (!wasm) await b.blockWasm(context);
+  await page.goto(url);
+  if (wasm) await b.hydrated(page);
+}
+
 for (const [way, { options, wasm }] of Object.entries(WAYS)) {
   test(`month and year are chosen from lists in the language of the page, ${way}`, async () => {
     const { url, reference } = await formAt({ expirationMonths: "names", language: "de" });
     await b.withPage(
       browser,
       async (page, { context }) => {
-        if (!wasm) await b.blockWasm(context);
-        await page.goto(url);
-        if (wasm) await b.hydrated(page);
+        await openIn(page, context, url, wasm);
         const [month, year] = [page.getByLabel("Gültig bis: Monat"), page.getByLabel("Gültig bis: Jahr")];
         assert.equal(await month.getAttribute("autocomplete"), "cc-exp-month");
         assert.equal(await year.getAttribute("autocomplete"), "cc-exp-year");
@@ -196,9 +200,7 @@ for (const [way, { options, wasm }] of Object.entries(WAYS)) {
     await b.withPage(
       browser,
       async (page, { context }) => {
-        if (!wasm) await b.blockWasm(context);
-        await page.goto(url);
-        if (wasm) await b.hydrated(page);
+        await openIn(page, context, url, wasm);
         const style = (selector, name) =>
           page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], name);
         assert.equal(await style(".field", "borderTopColor"), "rgb(1, 2, 3)");
